@@ -106,7 +106,7 @@ export interface NativeRing {
    * that brought it) and clear it when the CLOSE is *queued* or before the synchronous close: teardown carries out
    * CLOSEs that were queued and not submitted.
    */
-  readonly descriptors: Uint8Array;
+  readonly descriptors: ArrayBuffer;
   readonly layout: Int32Array;
   readonly setupFlags: number;
   readonly features: number;
