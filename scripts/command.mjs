@@ -1,5 +1,7 @@
 // command.mjs — child processes that cannot outlive their time or their parent.
 import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import path from "node:path";
 
 const GRACE_MS = 3_000;
 const running = new Set();
@@ -71,5 +73,21 @@ export const run = (file, args, options) => {
         finish(status);
       });
     });
+  });
+};
+
+/** @returns {string | undefined} the first of `names` that can be executed: a path, or a name looked up on PATH. */
+export const findProgram = (...names) => {
+  const directories = (process.env.PATH ?? "").split(path.delimiter);
+  const candidates = names.flatMap((name) =>
+    name.includes("/") ? [name] : directories.map((directory) => path.join(directory, name)),
+  );
+  return candidates.find((candidate) => {
+    try {
+      accessSync(candidate, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
   });
 };
