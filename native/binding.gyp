@@ -1,0 +1,27 @@
+{
+  "variables": { "sanitize%": 0 },
+  "targets": [
+    {
+      "target_name": "percore",
+      "sources": [
+        "src/addon.cc", "src/constants.cc", "src/descriptors.cc", "src/environment.cc", "src/kernel.cc", "src/loop.cc",
+        "src/native-ring.cc", "src/probe.cc", "src/ring.cc", "src/session.cc", "src/syscalls.cc"
+      ],
+      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_ENABLE_MAYBE", "NAPI_DISABLE_CPP_EXCEPTIONS"],
+      "cflags!": ["-fexceptions"],
+      "cflags_cc!": ["-fexceptions", "-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
+      "cflags": ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-fvisibility=hidden", "-fno-exceptions"],
+      "cflags_cc": [
+        "-std=c++20", "-Wshadow", "-Wno-shadow=global", "-fvisibility-inlines-hidden",
+        "-isystem<(module_root_dir)/<!(node -p \"require('node-addon-api').include_dir\")"
+      ],
+      "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,--gc-sections"],
+      "conditions": [
+        ["sanitize==1", {
+          "cflags": ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", "-g", "-O1"],
+          "ldflags": ["-fsanitize=address,undefined"]
+        }]
+      ]
+    }
+  ]
+}
