@@ -12,6 +12,7 @@ export const CORE_ERRORS = {
   ERR_HANDLER_THREW: "The stream's owner threw; the stream was reset.",
   ERR_MEMLOCK_LIMIT: "The rings need more locked memory than RLIMIT_MEMLOCK allows.",
   ERR_OPTION_INVALID: "An option has a value outside its range.",
+  ERR_PROXY_HEADER: "A connection's PROXY protocol header is malformed, missing, late, or from an untrusted peer.",
   ERR_RUNTIME_CLOSED: "The thread's runtime has been closed.",
   ERR_RUNTIME_EXISTS: "This thread has a runtime already (or a second copy of @percore/core was loaded).",
   ERR_STREAM_ABANDONED: "The stream was reset by its own side.",

@@ -1,4 +1,5 @@
 // @percore/core/testing — connections without sockets: in-memory streams, a pump, a scripted peer, a clock, leak checks.
+export { FakeClock } from "./fake-clock.ts";
 export type { LeakCheck } from "./leak-check.ts";
 export { descriptorCheck, leaseCheck, openDescriptors } from "./leak-check.ts";
 export type { LinkOptions } from "./memory-link.ts";
