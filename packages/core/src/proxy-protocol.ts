@@ -91,7 +91,8 @@ const parseV1 = (bytes: Uint8Array): ProxyParse => {
 const v1Address = (family: "ipv4" | "ipv6", address: string, port: string): PeerAddress => {
   const valid = family === "ipv4" ? isIPv4(address) : isIPv6(address) && !address.includes("%");
   if (!valid) throw malformed(`not an ${family} address: ${JSON.stringify(address)}`);
-  if (!/^(0|[1-9][0-9]{0,4})$/.test(port) || Number(port) > 65_535) throw malformed(`not a port: ${JSON.stringify(port)}`);
+  if (!/^(0|[1-9][0-9]{0,4})$/.test(port) || Number(port) > 65_535)
+    throw malformed(`not a port: ${JSON.stringify(port)}`);
   return { family, address, port: Number(port) };
 };
 
@@ -167,7 +168,8 @@ const parseTlvs = (bytes: Uint8Array, from: number): ProxyTlv[] => {
     if (at + 3 > bytes.length) throw malformed("a TLV is cut off");
     const size = bytes[at + 1] * 256 + bytes[at + 2];
     if (at + 3 + size > bytes.length) throw malformed("a TLV is longer than the header");
-    if (bytes[at] !== PROXY_TLV.noop) tlvs.push({ type: bytes[at], value: new Uint8Array(bytes.subarray(at + 3, at + 3 + size)) });
+    if (bytes[at] !== PROXY_TLV.noop)
+      tlvs.push({ type: bytes[at], value: new Uint8Array(bytes.subarray(at + 3, at + 3 + size)) });
     at += 3 + size;
   }
   return tlvs;

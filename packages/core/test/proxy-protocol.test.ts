@@ -39,7 +39,11 @@ const accepted: { name: string; bytes: string; want: Partial<ProxyHeader> }[] = 
   },
   { name: "version 1, unknown", bytes: "PROXY UNKNOWN\r\n", want: { source: null, destination: null } },
   { name: "version 1, unknown with anything", bytes: "PROXY UNKNOWN a b c d\r\n", want: { source: null } },
-  { name: "version 2, IPv4", bytes: v2(1, 0x11, IPV4), want: { version: 2, source: FROM, destination: TO } as ProxyHeader },
+  {
+    name: "version 2, IPv4",
+    bytes: v2(1, 0x11, IPV4),
+    want: { version: 2, source: FROM, destination: TO } as ProxyHeader,
+  },
   {
     name: "version 2, IPv6",
     bytes: v2(1, 0x21, IPV6),
@@ -173,7 +177,9 @@ t.test("a trusted peer's header is taken off, cut anywhere, and the rest is the 
     for (let cut = 0; cut <= script.length; cut += 1) {
       const { results, received, peer } = accept(script, { trusted: ["10.0.0.0/8"] }, { toServer: { cuts: [cut] } });
       t.equal(received(), "GET / HTTP/1.1\r\n");
-      t.match(results, [{ error: null, connection: { header: { source: FROM }, stream: { info: { remote: FROM, local: TO } } } }]);
+      t.match(results, [
+        { error: null, connection: { header: { source: FROM }, stream: { info: { remote: FROM, local: TO } } } },
+      ]);
       peer.expect("GET / HTTP/1.1\r\n").end();
       t.ok(peer.closed);
     }
