@@ -86,6 +86,29 @@ const compileAddon = async () => {
   stamp("native", value);
 };
 
+/** What a package's `prepare` makes: the files that its own .gitignore names. */
+const generatedFiles = (directory) => {
+  const ignore = path.join(directory, ".gitignore");
+  if (!existsSync(ignore)) return [];
+  const lines = readFileSync(ignore, "utf8").split("\n");
+  return lines.filter((line) => /^[^#!*]+\.\w+$/.test(line)).map((line) => path.join(directory, line));
+};
+
+/** Runs `prepare` in every package that has one: sources that are made rather than committed. */
+const prepare = async () => {
+  const lock = path.join(ROOT, "pnpm-lock.yaml");
+  for (const { room, directory, manifest } of packages()) {
+    if (manifest.scripts?.prepare === undefined) continue;
+    const generated = generatedFiles(directory);
+    const inputs = [...filesBelow(path.join(directory, "scripts")), ...filesBelow(path.join(directory, "src"))];
+    const value = digest([...inputs.filter((file) => !file.endsWith(".ts")), lock], manifest.scripts.prepare);
+    if (generated.every((file) => existsSync(file)) && isStamped(`prepare-${room}`, value)) continue;
+    const pnpm = await ensurePnpm();
+    await step(`sources of ${room}`, pnpm, ["run", "prepare"], { cwd: directory, timeoutMs: COMPILE_MS });
+    stamp(`prepare-${room}`, value);
+  }
+};
+
 /** Removes compiled files whose source is gone: a deleted test must not go on passing. */
 const prune = () => {
   for (const { directory } of packages()) {
@@ -120,6 +143,7 @@ export const setup = async () => {
   }
   await install();
   await compileAddon();
+  await prepare();
   prune();
   const started = performance.now();
   const compiled = await run(path.join(BIN, "tsc"), ["-b"], { cwd: ROOT, timeoutMs: COMPILE_MS });

@@ -1,0 +1,91 @@
+import { execFile } from "node:child_process";
+import { constants } from "node:os";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { doctor } from "../../src/cli/doctor.ts";
+import type { FactSources } from "../../src/cli/host-facts.ts";
+import { failure, GOOD_REPORT } from "./sample-host.ts";
+
+const report = (change: Partial<typeof GOOD_REPORT>): FactSources => ({
+  read: () => undefined,
+  env: {},
+  loadHost: async () => ({ reportHost: () => ({ ...GOOD_REPORT, ...change }) }),
+});
+
+const print = async (sources: FactSources, options: { json?: boolean; colour?: boolean } = {}) => {
+  const pieces: string[] = [];
+  const status = await doctor({ ...options, sources, write: (text) => void pieces.push(text) });
+  return { status, text: pieces.join("") };
+};
+
+t.test("exit status and conclusion", async (t) => {
+  const good = await print(report({}));
+  t.equal(good.status, 0);
+  t.match(good.text, /Nothing stands in the way\.\n$/);
+
+  const slow = await print(report({ trials: { uring: failure(constants.errno.EPERM), poll: undefined } }));
+  t.equal(slow.status, 1);
+  t.match(slow.text, /! io_uring +refused: EPERM at setup/);
+  t.match(slow.text, /\n +→ /, "with a fix");
+  t.match(slow.text, /slower than it could be\.\n$/);
+
+  const broken = { ...report({}), loadHost: () => Promise.reject(new Error("no addon")) };
+  const unusable = await print(broken);
+  t.equal(unusable.status, 1);
+  t.match(unusable.text, /✗ addon/);
+  t.match(unusable.text, /cannot run here/);
+});
+
+t.test("no line of text is wider than a terminal, and no fix is broken", async (t) => {
+  const { text } = await print(report({ nofile: { soft: 10, hard: 10 } }));
+  for (const line of text.split("\n")) if (!line.includes("→")) t.ok(line.length <= 110, line);
+  t.match(text, /→ docker run --ulimit nofile=65536:65536 …\n/);
+});
+
+t.test("colours only where they are asked for", async (t) => {
+  t.notMatch((await print(report({}))).text, "\u001b[");
+  t.match((await print(report({}), { colour: true })).text, process.env.NO_COLOR ? "✓" : "\u001b[");
+});
+
+t.test("--json is JSON, whatever the limits are", async (t) => {
+  const unlimited = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
+  const { text, status } = await print(report({ memlock: unlimited }), { json: true });
+  t.equal(status, 0);
+  const parsed = JSON.parse(text) as {
+    findings: { area: string }[];
+    facts: { addon: { report: { memlock: { soft: null } } } };
+  };
+  t.equal(parsed.facts.addon.report.memlock.soft, null);
+  t.ok(parsed.findings.some(({ area }) => area === "io_uring"));
+});
+
+interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command as a shell would find it. */
+const percore = (args: string[], env: Record<string, string> = {}): Promise<Outcome> =>
+  new Promise((resolve) => {
+    const main = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
+    const options = { env: { ...process.env, ...env }, timeout: 30_000 };
+    const child = execFile(process.execPath, [main, ...args], options, (_error, stdout, stderr) => {
+      resolve({ status: child.exitCode ?? -1, stdout, stderr });
+    });
+  });
+
+t.test("the command", async (t) => {
+  const real = await percore(["doctor"]);
+  t.match(real.stdout, /^percore doctor\n\n {2}✓ system/);
+  t.equal(real.status, / {2}[!✗] /.test(real.stdout) ? 1 : 0, "status follows what it printed");
+
+  const without = await percore(["doctor"], { PERCORE_ADDON: "/nowhere/percore.node" });
+  t.equal(without.status, 1, "explains a missing addon instead of dying of it");
+  t.match(without.stdout, /✗ addon +cannot be loaded/);
+  t.equal(without.stderr, "");
+
+  t.equal((await percore(["no-such-command"])).status, 1);
+  t.match((await percore(["--help"])).stdout, /doctor/);
+  t.match((await percore(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+});
