@@ -1,0 +1,30 @@
+// The bench's command line; see README.md.
+import { HELP, readOptions } from "./harness/options.mjs";
+
+const COMMANDS = {
+  setup: async () => (await import("./harness/setup.mjs")).runSetup(),
+  h1: async (options) => (await import("./harness/h1.mjs")).runH1(options),
+  cores: async (options) => (await import("./cores/cores.mjs")).runCores(options),
+  idle: async (options) => (await import("./harness/idle.mjs")).runIdle(options),
+  list: async (options) => (await import("./harness/list.mjs")).runList(options),
+  report: async (options) => (await import("./report/page.mjs")).runReport(options),
+};
+
+const main = async () => {
+  const options = readOptions(process.argv.slice(2));
+  const [name] = options.command;
+  if (options.help || name === undefined) {
+    console.log(HELP);
+    return 0;
+  }
+  const command = COMMANDS[name];
+  if (command === undefined) throw new Error(`no command named ${name}; there are ${Object.keys(COMMANDS).join(", ")}`);
+  return command(options);
+};
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`bench: ${error.message}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,81 @@
+// The targets of stage 1 against measured figures. A target compares two implementations round by round, or has one figure.
+
+import { median, medianOf, pairedRatios, range } from "./statistics.mjs";
+import { align, bold, green, red } from "./table.mjs";
+
+/**
+ * @typedef {object} Target
+ * @property {string} case @property {string} impl
+ * @property {string} [base] compare with this implementation in the same rounds; without it the figure itself counts
+ * @property {"cpu" | "user" | "requestsPerSecond"} figure
+ * @property {number} [most] @property {number} [least]
+ */
+
+/** @type {Target[]} */
+export const TARGETS = [
+  { case: "hello-64", impl: "percore", base: "nginx", figure: "cpu", most: 0.95 },
+  { case: "hello-64", impl: "percore", base: "floor-uring", figure: "cpu", most: 1.12 },
+  { case: "hello-64", impl: "percore", figure: "user", most: 1.3 },
+  { case: "hello-64", impl: "percore", base: "node", figure: "cpu", most: 0.4 },
+  { case: "hello-64", impl: "percore", base: "hyper", figure: "cpu", most: 1 },
+  { case: "hello-64", impl: "percore-poll", base: "nginx", figure: "cpu", most: 1.05 },
+  { case: "pipelined-16", impl: "percore", base: "nginx", figure: "requestsPerSecond", least: 5 },
+  { case: "memory-64k", impl: "percore", base: "floor-uring", figure: "cpu", most: 1.1 },
+  { case: "file-64k", impl: "percore", base: "nginx", figure: "cpu", most: 1.1 },
+  { case: "echo-64k", impl: "percore", base: "node", figure: "cpu", most: 0.35 },
+];
+
+/** Shown with the targets: the floor itself beside NGINX, without which the ratios to either say little. */
+const CONTEXT = { case: "hello-64", impl: "floor-uring", base: "nginx", figure: "cpu" };
+
+/** What must be measured, by case. @returns {Map<string, Set<string>>} */
+export const neededFor = (targets) => {
+  const needed = new Map();
+  for (const { case: name, impl, base } of targets) {
+    const impls = needed.get(name) ?? new Set();
+    needed.set(name, impls.add(impl));
+    if (base !== undefined) impls.add(base);
+  }
+  return needed;
+};
+
+const FIGURES = { cpu: "CPU/request", user: "user µs/request", requestsPerSecond: "requests/s" };
+
+const evaluate = (target, cells) => {
+  const find = (impl) =>
+    cells.find((cell) => cell.case === target.case && cell.impl === impl && cell.rounds.length > 0);
+  const cell = find(target.impl);
+  const base = target.base === undefined ? undefined : find(target.base);
+  const failures = [cell, base].flatMap((one) => one?.failures ?? []);
+  if (cell === undefined || (target.base !== undefined && base === undefined) || failures.length > 0) {
+    return { target, state: "unmeasured", why: failures[0] ?? "no figures" };
+  }
+  const values =
+    base === undefined ? cell.rounds.map((round) => round[target.figure]) : pairedRatios(cell, base, target.figure);
+  const value = base === undefined ? medianOf(cell.rounds, target.figure) : median(values);
+  const hit =
+    (target.most === undefined || value <= target.most) && (target.least === undefined || value >= target.least);
+  return { target, state: hit ? "hit" : "miss", value, spread: range(values), rounds: values.length };
+};
+
+/** @returns every target with its measured value and "hit", "miss" or "unmeasured" */
+export const evaluateTargets = (cells) => TARGETS.map((target) => evaluate(target, cells));
+
+/** @returns {string} the lines for the terminal */
+export const gateTable = (evaluated, cells) => {
+  const rows = evaluated.map(({ target, state, value, spread, why }) => [
+    `${target.case}: ${target.impl}, ${FIGURES[target.figure]}${target.base === undefined ? "" : ` ÷ ${target.base}`}`,
+    target.most === undefined ? `≥ ${target.least}` : `≤ ${target.most}`,
+    value === undefined ? "–" : value.toFixed(2),
+    spread === undefined ? why : `${spread[0].toFixed(2)}–${spread[1].toFixed(2)}`,
+    state,
+  ]);
+  const lines = align([["target", "limit", "measured", "rounds", ""], ...rows]);
+  const colours = { hit: green, miss: red, unmeasured: red };
+  const context = evaluate(CONTEXT, cells);
+  const said =
+    context.value === undefined
+      ? []
+      : [`the floor itself: ${context.value.toFixed(2)} × nginx (0.84–0.92 when the targets were set)`];
+  return [bold(lines[0]), ...lines.slice(1).map((line, i) => colours[evaluated[i].state](line)), ...said].join("\n");
+};

@@ -1,0 +1,72 @@
+// Checks a server's answers before its figures are believed: version, status, length, every byte of the body, and order.
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const HEAD_END = Buffer.from("\r\n\r\n");
+
+/** Sends the bytes of `request` and reads until `count` answers are complete or the server closes. */
+const exchange = (port, request, count, timeoutMs) =>
+  new Promise((resolve, reject) => {
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    const answers = [];
+    let pending = Buffer.alloc(0);
+    const settle = (error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      if (error === undefined) resolve(answers);
+      else reject(error);
+    };
+    const timer = setTimeout(() => settle(new Error(`no complete answer in ${timeoutMs} ms`)), timeoutMs);
+    socket.on("error", settle);
+    socket.on("close", () => settle(new Error("the connection was closed before the answer was complete")));
+    socket.on("connect", () => socket.write(request));
+    socket.on("data", (chunk) => {
+      pending = Buffer.concat([pending, chunk]);
+      while (answers.length < count) {
+        const end = pending.indexOf(HEAD_END);
+        if (end < 0) return;
+        const head = pending.toString("latin1", 0, end);
+        const length = /^content-length: *(\d+)\r?$/im.exec(`${head}\r\n`)?.[1];
+        if (length === undefined) return settle(new Error(`an answer without content-length:\n${head}`));
+        const size = end + HEAD_END.length + Number(length);
+        if (pending.length < size) return;
+        answers.push({ head, body: pending.subarray(end + HEAD_END.length, size) });
+        pending = pending.subarray(size);
+      }
+      settle();
+    });
+  });
+
+/**
+ * @param {number} port
+ * @param {import("./cases.mjs").Case} one
+ * @throws when an answer is not exactly what the case asks for
+ */
+export const checkAnswers = async (port, one) => {
+  const count = one.mode === "churn" ? 1 : Math.max(2, one.pipeline);
+  const answers = await exchange(port, Buffer.concat(Array(count).fill(one.request)), count, 5000);
+  for (const { head, body } of answers) {
+    if (!head.startsWith("HTTP/1.1 200")) throw new Error(`answered "${head.split("\r\n")[0]}"`);
+    if (!body.equals(one.body)) throw new Error(`a body of ${body.length} bytes that differs from the one expected`);
+  }
+};
+
+/** Resolves once the server accepts connections on the port. */
+export const waitForPort = async (port, started, timeoutMs = 15_000) => {
+  const end = Date.now() + timeoutMs;
+  let status;
+  started.ended.then((value) => {
+    status = value ?? "signal";
+  });
+  while (Date.now() < end) {
+    if (status !== undefined) throw new Error(`ended at once (${status}): ${started.output.error.trim()}`);
+    const open = await new Promise((resolve) => {
+      const socket = connect({ port, host: "127.0.0.1" });
+      socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
+      socket.on("connect", () => socket.destroy());
+    });
+    if (open) return;
+    await sleep(20);
+  }
+  throw new Error(`does not listen after ${timeoutMs} ms: ${started.output.error.trim()}`);
+};
