@@ -4,8 +4,9 @@
     {
       "target_name": "percore",
       "sources": [
-        "src/addon.cc", "src/constants.cc", "src/descriptors.cc", "src/environment.cc", "src/kernel.cc", "src/loop.cc",
-        "src/native-ring.cc", "src/probe.cc", "src/ring.cc", "src/session.cc", "src/syscalls.cc"
+        "src/addon.cc", "src/constants.cc", "src/descriptors.cc", "src/environment.cc", "src/execute.cc",
+        "src/file-work.cc", "src/kernel.cc", "src/loop.cc",
+        "src/native-ring.cc", "src/poller.cc", "src/probe.cc", "src/readiness.cc", "src/ring.cc", "src/session.cc", "src/syscalls.cc"
       ],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_ENABLE_MAYBE", "NAPI_DISABLE_CPP_EXCEPTIONS"],
       "cflags!": ["-fexceptions"],

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "environment.h"
+#include "poller.h"
 #include "ring.h"
 
 namespace percore {
@@ -183,7 +184,12 @@ Napi::Value OpenRing(const Napi::CallbackInfo& info) {
   if (const int error = descriptors.Create(); error < 0) {
     return FailureObject(env, {.step = "mmap", .error = -error, .detail = "no memory for the descriptor table"});
   }
-  std::unique_ptr<Driver> driver = UringDriver::Open(std::bit_ceil(sq), std::bit_ceil(cq), uv_backend_fd(loop), &failure);
+  std::unique_ptr<Driver> driver;
+  if (kind == "uring") {
+    driver = UringDriver::Open(std::bit_ceil(sq), std::bit_ceil(cq), uv_backend_fd(loop), &failure);
+  } else {
+    driver = PollDriver::Open(std::bit_ceil(sq), std::bit_ceil(cq), arena, loop, &failure);
+  }
   if (driver == nullptr) return FailureObject(env, failure);
 
   Environment* environment = Environment::Of(env);
