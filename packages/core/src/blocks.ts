@@ -53,6 +53,8 @@ export class BlockAllocator {
 
 class SizeClass implements BlockPool {
   outstanding = 0;
+  readonly transient = false;
+  readonly scarce = false;
   readonly #arena: Arena;
   readonly #size: number;
   readonly #free: Block[] = [];

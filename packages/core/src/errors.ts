@@ -17,6 +17,9 @@ export const CORE_ERRORS = {
   ERR_RUNTIME_EXISTS: "This thread has a runtime already (or a second copy of @percore/core was loaded).",
   ERR_STREAM_ABANDONED: "The stream was reset by its own side.",
   ERR_STREAM_CLOSED: "The stream had closed before the operation.",
+  ERR_PRIVILEGES: "Privileges could not be dropped, or were not in time.",
+  ERR_WORKER_ENTRY: "Workers cannot run the program's main module; an entry is needed, or the one given does not do.",
+  ERR_WORKER_FAILED: "A worker failed before it was up, so the program cannot start.",
 } as const;
 
 export type CoreErrorCode = keyof typeof CORE_ERRORS;

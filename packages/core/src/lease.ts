@@ -24,10 +24,11 @@ export class Block {
   readonly index: number;
   /** Leases outstanding on this block. The pool sets it to 1 when it hands the block out. */
   refs = 0;
-  readonly #pool: BlockPool;
+  /** Where it returns to. */
+  readonly pool: BlockPool;
 
   constructor(pool: BlockPool, index: number, offset: number, size: number) {
-    this.#pool = pool;
+    this.pool = pool;
     this.index = index;
     this.offset = offset;
     this.size = size;
@@ -35,13 +36,17 @@ export class Block {
 
   unref(): void {
     this.refs -= 1;
-    if (this.refs === 0) this.#pool.reclaim(this);
+    if (this.refs === 0) this.pool.reclaim(this);
   }
 }
 
 /** Takes blocks back. `outstanding` is what a test compares with zero. */
 export interface BlockPool {
   readonly outstanding: number;
+  /** True where blocks are wanted back soon (receive buffers): who keeps one beyond its turn copies it out instead. */
+  readonly transient: boolean;
+  /** True while so few are left that even an in-flight send should copy. Always false where not `transient`. */
+  readonly scarce: boolean;
   reclaim(block: Block): void;
 }
 
@@ -76,6 +81,16 @@ export class Lease {
     return this.#block.size;
   }
 
+  /** It lies in a receive buffer: copy it out (`copy`) rather than keep it beyond this turn, unless as a send in flight. */
+  get transient(): boolean {
+    return this.#block.pool.transient;
+  }
+
+  /** Receive buffers are running out: a stream that is handed this lease to send copies it. */
+  get scarce(): boolean {
+    return this.#block.pool.scarce;
+  }
+
   /** A view of the range. Valid until release; copy what must live longer. */
   get bytes(): Uint8Array {
     assert(this.#live, "lease used after release");
@@ -101,6 +116,16 @@ export class Lease {
     assert(start >= 0 && length >= 0 && start + length <= this.length, "slice outside its lease");
     this.#block.refs += 1;
     return new Lease(this.arena, this.#block, this.offset + start, length);
+  }
+
+  /** Moves the bytes into a block of their own: a new lease, and this one is released. */
+  copy(): Lease {
+    assert(this.#live, "lease copied after release");
+    const copy = this.arena.lease(Math.max(this.length, 1));
+    copy.length = this.length;
+    this.arena.u8.copyWithin(copy.offset, this.offset, this.offset + this.length);
+    this.release();
+    return copy;
   }
 
   release(): void {
