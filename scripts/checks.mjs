@@ -10,7 +10,10 @@ const bin = (name) => path.join(BIN, name);
 
 /** Packages that people install: not private, and with something built to look at. */
 const published = () =>
-  packages().filter(({ manifest, directory }) => !manifest.private && existsSync(path.join(directory, "dist")));
+  packages().filter(
+    ({ manifest, directory }) =>
+      !manifest.private && ["dist", "index.js"].some((built) => existsSync(path.join(directory, built))),
+  );
 
 /** @type {() => { name: string, command: string, args: string[], cwd?: string }[]} */
 const list = () => [

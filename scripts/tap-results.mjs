@@ -70,8 +70,12 @@ export class TapResults {
   /** @returns {Parser} a writable that takes one TAP stream. */
   parser() {
     const parser = new Parser();
-    this.#follow(parser, []);
-    parser.on("bailout", (reason) => this.fail("bail out", String(reason)));
+    const tally = this.#follow(parser, []);
+    parser.on("complete", (final) => {
+      if ((final.ok && tally.leaves > 0) || tally.failed > 0) return;
+      const why = final.bailout ? `bailed out: ${final.bailout}` : (final.failures[0]?.tapError ?? "no test ran");
+      this.fail("the TAP stream", String(why));
+    });
     return parser;
   }
 

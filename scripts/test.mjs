@@ -5,7 +5,7 @@
 //   npm test -- --no-coverage      without counting coverage (faster)
 //   npm test -- --built core       as the tree is, without setting up (in a virtual machine, say)
 import { orExit, setup } from "./setup.mjs";
-import { packages, testFiles } from "./workspace.mjs";
+import { subjects, testFiles } from "./workspace.mjs";
 
 const SUITE_MS = 8 * 60_000;
 
@@ -13,7 +13,7 @@ const args = process.argv.slice(2);
 const chosen = args.filter((argument) => !argument.startsWith("--"));
 const OPTIONS = ["--no-coverage", "--built"];
 const unknown = args.filter((argument) => argument.startsWith("--") && !OPTIONS.includes(argument));
-const rooms = packages().map(({ room }) => room);
+const rooms = subjects().map(({ room }) => room);
 for (const name of chosen) if (!rooms.includes(name)) unknown.push(name);
 if (unknown.length > 0) {
   process.stderr.write(
@@ -34,7 +34,7 @@ if (chosen.length === 0) await runChecks((...result) => report.check(...result))
 
 const coverage = !args.includes("--no-coverage");
 const env = coverage ? startCoverage() : process.env;
-for (const subject of packages()) {
+for (const subject of subjects()) {
   if (chosen.length > 0 && !chosen.includes(subject.room)) continue;
   if (testFiles(subject.directory).length === 0) continue;
   const { results, seconds } = await runSuite(subject, { timeoutMs: SUITE_MS, env });

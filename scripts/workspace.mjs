@@ -28,6 +28,12 @@ export const packages = () => {
   return found;
 };
 
+/** What has a suite: every package, and these scripts. */
+export const subjects = () => [
+  ...packages(),
+  { room: "scripts", directory: path.join(ROOT, "scripts"), manifest: { name: "scripts", private: true } },
+];
+
 /** All files below `directory`, skipping what is built or installed. */
 export const filesBelow = (directory, skip = ["node_modules", "dist", "build", ".tap", ".cache"]) => {
   if (!existsSync(directory)) return [];
