@@ -40,5 +40,5 @@ for (const subject of subjects()) {
   const { results, seconds } = await runSuite(subject, { timeoutMs: SUITE_MS, env });
   report.suite(subject.manifest.name, results, seconds);
 }
-if (coverage) report.section("Coverage", await coverageTable());
+if (coverage) report.section("Coverage", await coverageTable(chosen));
 report.close();

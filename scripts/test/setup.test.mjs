@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import t from "tap";
 import { run } from "../command.mjs";
 import { addonEnvironment, nodeDirectory } from "../node-headers.mjs";
@@ -50,13 +51,17 @@ t.test("headers beside the binary are used only when they are of its version", a
   );
 });
 
-/** Ended, whether or not somebody has collected its status yet. */
-const hasEnded = (pid) => {
-  try {
-    return / [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return true;
+/** Ended, whether or not somebody has collected its status. A kill takes effect a moment after it was sent. */
+const ends = async (pid) => {
+  for (let round = 0; round < 100; round++) {
+    try {
+      if (/ [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"))) return true;
+    } catch {
+      return true;
+    }
+    await setTimeout(20);
   }
+  return false;
 };
 
 const noProc = process.platform === "linux" ? false : "needs /proc";
@@ -68,10 +73,10 @@ t.test("a command and what it started end with its time", { skip: noProc }, asyn
   t.ok(result.seconds < 20, "in time");
   const child = Number(result.output.trim());
   t.ok(child > 0);
-  t.ok(hasEnded(child), "the grandchild too");
+  t.ok(await ends(child), "the grandchild too");
 
   const left = await run("sh", ["-c", "sleep 60 & echo $!"], { timeoutMs: 20_000 });
   t.equal(left.code, 0);
-  t.ok(hasEnded(Number(left.output.trim())), "also what it left running");
+  t.ok(await ends(Number(left.output.trim())), "also what it left running");
   t.equal((await run("no-such-program", [], { timeoutMs: 1000 })).code, 127);
 });
