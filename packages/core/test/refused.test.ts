@@ -1,0 +1,88 @@
+// refused.test.ts — io_uring forbidden or short of locked memory: by name a clear error, under "auto" the poll driver
+// with the reason, and it works.
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import t from "tap";
+
+const PROGRAM = fileURLToPath(new URL("./refused-program.js", import.meta.url));
+const DENY_SOURCE = fileURLToPath(new URL("../../../../native/tools/deny.c", import.meta.url));
+const RUN_MS = 30_000;
+const NOBODY = "65534";
+const MEMLOCK_BYTES = 65_536;
+
+const folder = mkdtempSync(path.join(tmpdir(), "percore-refused-"));
+t.teardown(() => rmSync(folder, { recursive: true }));
+const deny = path.join(folder, "deny");
+execFileSync("cc", ["-O1", "-o", deny, DENY_SOURCE]);
+
+interface Outcome {
+  readonly kind?: string;
+  readonly reason?: string;
+  readonly echo?: string;
+  readonly code?: string;
+  readonly message?: string;
+}
+
+const runBehind = async (wrapper: readonly string[], driver: string): Promise<Outcome> => {
+  const [command, ...args] = [...wrapper, process.execPath, PROGRAM, driver];
+  const env = { ...process.env };
+  delete env.PERCORE_DRIVER;
+  const { stdout } = await promisify(execFile)(command, args, { timeout: RUN_MS, env });
+  return JSON.parse(stdout) as Outcome;
+};
+
+/** Numbers of the system calls: 425 io_uring_setup, 426 io_uring_enter, 427 io_uring_register. */
+for (const { name, wrapper, errno } of [
+  {
+    name: "seccomp answers EPERM, as container runtimes do",
+    wrapper: [deny, "1", "425,426,427", "--"],
+    errno: "EPERM",
+  },
+  { name: "ENOSYS, as without io_uring in the kernel", wrapper: [deny, "38", "425,426,427", "--"], errno: "ENOSYS" },
+  { name: "io_uring_register alone is refused", wrapper: [deny, "1", "427", "--"], errno: "EPERM" },
+  { name: "io_uring_enter alone is refused", wrapper: [deny, "1", "426", "--"], errno: "EPERM" },
+]) {
+  t.test(name, async (t) => {
+    const asked = await runBehind(wrapper, "uring");
+    t.equal(asked.code, "ERR_DRIVER_UNAVAILABLE", 'driver "uring" is refused');
+    t.match(asked.message ?? "", `io_uring refused: ${errno}`, "with the errno");
+    t.match(asked.message ?? "", /seccomp/, "and what to look at");
+    const auto = await runBehind(wrapper, "auto");
+    t.match(auto, { kind: "poll", echo: "hello" }, '"auto" takes poll, and it works');
+    t.match(auto.reason ?? "", `io_uring refused: ${errno}`, "with the reason");
+    const poll = await runBehind(wrapper, "poll");
+    t.match(poll, { kind: "poll", echo: "hello", reason: "the poll driver was asked for" });
+  });
+}
+
+t.test("RLIMIT_MEMLOCK too small for the rings, without CAP_IPC_LOCK", async (t) => {
+  if (process.getuid?.() !== 0) {
+    t.plan(0, "needs root to become somebody without CAP_IPC_LOCK");
+    return;
+  }
+  const limit = ["prlimit", `--memlock=${MEMLOCK_BYTES}:${MEMLOCK_BYTES}`];
+  const wrapper = [...limit, "setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+  try {
+    execFileSync(wrapper[0], [...wrapper.slice(1), process.execPath, "--check", PROGRAM], { stdio: "ignore" });
+  } catch {
+    t.plan(0, `prlimit or setpriv is missing, or user ${NOBODY} cannot read this folder`);
+    return;
+  }
+  const asked = await runBehind(wrapper, "uring");
+  t.equal(asked.code, "ERR_MEMLOCK_LIMIT", 'driver "uring" is refused');
+  t.match(asked.message ?? "", /needs \d+ KiB locked, the limit is 64 KiB/, "with both numbers");
+  t.match(asked.message ?? "", /ulimit -l/, "and the remedy");
+  const auto = await runBehind(wrapper, "auto");
+  t.match(auto, { kind: "poll", echo: "hello" }, '"auto" takes poll, and it works');
+  t.match(auto.reason ?? "", /needs \d+ KiB locked, the limit is 64 KiB/, "with the numbers as its reason");
+});
+
+t.test("a driver that does not exist", async (t) => {
+  const { code, message } = await runBehind([], "kqueue");
+  t.equal(code, "ERR_OPTION_INVALID");
+  t.match(message ?? "", /"kqueue".*"auto", "uring" or "poll"/);
+});
