@@ -65,15 +65,19 @@ interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs the command as a shell would find it. */
-const percore = (args: string[], env: Record<string, string> = {}): Promise<Outcome> =>
+const MAIN = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
+
+const execute = (file: string, args: string[], env: Record<string, string> = {}): Promise<Outcome> =>
   new Promise((resolve) => {
-    const main = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
-    const options = { env: { ...process.env, ...env }, timeout: 30_000 };
-    const child = execFile(process.execPath, [main, ...args], options, (_error, stdout, stderr) => {
+    const options = { env: { ...process.env, ...env }, timeout: 60_000 };
+    const child = execFile(file, args, options, (_error, stdout, stderr) => {
       resolve({ status: child.exitCode ?? -1, stdout, stderr });
     });
   });
+
+/** Runs the command as a shell would find it. */
+const percore = (args: string[], env: Record<string, string> = {}): Promise<Outcome> =>
+  execute(process.execPath, [MAIN, ...args], env);
 
 t.test("the command", async (t) => {
   const real = await percore(["doctor"]);
@@ -88,4 +92,43 @@ t.test("the command", async (t) => {
   t.equal((await percore(["no-such-command"])).status, 1);
   t.match((await percore(["--help"])).stdout, /doctor/);
   t.match((await percore(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+t.test("the command behind seccomp filters like those of containers", async (t) => {
+  const source = fileURLToPath(new URL("../../../../../native/tools/deny.c", import.meta.url));
+  const deny = `${t.testdir({})}/deny`;
+  const compiled = await execute("cc", ["-O1", "-o", deny, source]);
+  if (compiled.status !== 0) {
+    t.plan(0, "no C compiler to build the filter with");
+    return;
+  }
+  const { EPERM, ENOSYS } = constants.errno;
+  for (const { name, errno, calls, wants } of [
+    {
+      name: "all of io_uring, EPERM",
+      errno: EPERM,
+      calls: "425,426,427",
+      wants: /refused: EPERM at setup; by the seccomp filter/,
+    },
+    {
+      name: "all of io_uring, ENOSYS",
+      errno: ENOSYS,
+      calls: "425,426,427",
+      wants: /refused: ENOSYS at setup; by the seccomp filter/,
+    },
+    {
+      name: "io_uring_register alone",
+      errno: EPERM,
+      calls: "427",
+      wants: /refused: EPERM at register; by the seccomp filter/,
+    },
+  ]) {
+    const { status, stdout, stderr } = await execute(deny, [`${errno}`, calls, "--", process.execPath, MAIN, "doctor"]);
+    t.equal(status, 1, `${name}: status`);
+    t.equal(stderr, "", `${name}: standard error`);
+    t.match(stdout, wants, name);
+    t.match(stdout, /→ .*seccomp/, `${name}: a fix`);
+    t.match(stdout, /driver +poll \(epoll\), because io_uring is refused/, `${name}: what it will do`);
+    t.match(stdout, /seccomp +filtered/, name);
+  }
 });
