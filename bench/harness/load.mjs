@@ -46,6 +46,7 @@ export const runLoad = async (options) => {
   return finish(started, limitMs, onEnd);
 };
 
+/** wrk knows whole seconds only. */
 const wrkCommand = (one, port, seconds) =>
   ["wrk", "-t1", `-c${one.connections}`, `-d${Math.max(1, Math.round(seconds))}`, "--timeout", "5s"]
     .concat(["-s", `${BENCH}load/wrk.lua`, `http://127.0.0.1:${port}${one.path}`])

@@ -54,9 +54,9 @@ export const measure = async ({ group, port, one, generator, warmup, seconds }) 
     cpu: perRequest(server.total),
     user: perRequest(server.user),
     system: perRequest(server.system),
-    p50: result.latency.p50 / 1000,
-    p99: result.latency.p99 / 1000,
-    p999: result.latency.p999 / 1000,
+    p50: microseconds(result.latency.p50),
+    p99: microseconds(result.latency.p99),
+    p999: microseconds(result.latency.p999),
     peakRss: groupPeakRss(group),
     serverShare: server.total / wall,
     loadShare: load / wall,
@@ -66,3 +66,6 @@ export const measure = async ({ group, port, one, generator, warmup, seconds }) 
     requests: result.requests,
   };
 };
+
+/** null stays null: a percentile that the generator could not tell. */
+const microseconds = (nanoseconds) => (nanoseconds === null ? null : nanoseconds / 1000);

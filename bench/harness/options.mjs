@@ -16,7 +16,7 @@ npm run bench -- <command> [options]
   --rounds N       interleaved rounds (5)
   --seconds S      length of a measured window, at most 3 (2)
   --ours DIR       also measure another checkout of ours, as "before"
-  --load own|wrk   load generator (own)
+  --load own|wrk   load generator (own; wrk with --gate, because the targets were set with it)
   --restart        start every server anew in each round (slow; shows what varies between processes)
   --quick          2 rounds of 0.5 s: does everything work?
   --gate           only what the targets need; says hit or miss; ends with status 1 on a miss
@@ -37,7 +37,7 @@ export const readOptions = (args) => {
       rounds: { type: "string" },
       seconds: { type: "string" },
       ours: { type: "string" },
-      load: { type: "string", default: "own" },
+      load: { type: "string" },
       restart: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       gate: { type: "boolean", default: false },
@@ -54,7 +54,8 @@ export const readOptions = (args) => {
   if (!(seconds >= 0.2 && seconds <= 3)) throw new Error("--seconds is a number from 0.2 to 3");
   if (!Number.isInteger(connections) || connections < 1 || connections > 19_000)
     throw new Error("--connections is 1 to 19000");
-  if (values.load !== "own" && values.load !== "wrk") throw new Error("--load is own or wrk");
+  const load = values.load ?? (values.gate ? "wrk" : "own");
+  if (load !== "own" && load !== "wrk") throw new Error("--load is own or wrk");
   return {
     ...values,
     rounds,

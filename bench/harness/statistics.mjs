@@ -9,8 +9,9 @@ export const median = (values) => {
 
 export const range = (values) => [Math.min(...values), Math.max(...values)];
 
-/** Median of one figure over the rounds of a cell. */
-export const medianOf = (rounds, figure) => median(rounds.map((round) => round[figure]));
+/** Median of one figure over the rounds of a cell that have it; NaN when none has. */
+export const medianOf = (rounds, figure) =>
+  median(rounds.map((round) => round[figure]).filter((value) => value !== null));
 
 /**
  * Ratios of a figure between two cells, round by round.

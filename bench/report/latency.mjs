@@ -13,11 +13,13 @@ const MARKS = [
   { name: "p999", radius: 3 },
 ];
 
-export const latencyChart = (rows) => {
+export const latencyChart = (all) => {
+  const rows = all.filter((row) => MARKS.every(({ name }) => Number.isFinite(medianOf(row.rounds, name))));
+  if (rows.length === 0) return '<p class="soft">The load generator could not tell.</p>';
   const sorted = [...rows].sort((a, b) => medianOf(a.rounds, "p99") - medianOf(b.rounds, "p99"));
-  const all = sorted.flatMap((row) => MARKS.map(({ name }) => medianOf(row.rounds, name)));
-  const low = 10 ** Math.floor(Math.log10(Math.min(...all)));
-  const high = 10 ** Math.ceil(Math.log10(Math.max(...all)));
+  const shown = sorted.flatMap((row) => MARKS.map(({ name }) => medianOf(row.rounds, name)));
+  const low = 10 ** Math.floor(Math.log10(Math.min(...shown)));
+  const high = 10 ** Math.ceil(Math.log10(Math.max(...shown)));
   const scale = (us) => LEFT + (Math.log10(us / low) / Math.log10(high / low)) * (WIDTH - LEFT - RIGHT);
   const height = TOP + sorted.length * ROW + 8;
   const decades = Array.from({ length: Math.round(Math.log10(high / low)) + 1 }, (_, i) => low * 10 ** i);
