@@ -102,9 +102,9 @@ export interface NativeRing {
   /** sqEntries × 64 bytes; slot = index & sqMask. Words not used by an operation must be 0. */
   readonly sqes: ArrayBuffer;
   /**
-   * One byte per descriptor number. Set it as soon as a descriptor is yours (before the head moves past the completion
-   * that brought it) and clear it when the CLOSE is *queued* or before the synchronous close: teardown carries out
-   * CLOSEs that were queued and not submitted.
+   * One byte per descriptor number (DESCRIPTOR.*). Set it as soon as a descriptor is yours, before the head moves past the
+   * completion that brought it. Clear it right after the CLOSE is *queued*, or right before a synchronous close: a worker may be
+   * terminated between any two statements, and teardown carries out CLOSEs that were queued and not submitted.
    */
   readonly descriptors: ArrayBuffer;
   readonly layout: Int32Array;
@@ -206,7 +206,13 @@ export interface RingProbe {
 /** Tries every setup flag, operation and register opcode that Percore can use. For `percore doctor`; takes about a millisecond. */
 export declare function probeRing(): RingProbe;
 
-/** io_uring operation numbers that Percore uses. */
+/**
+ * io_uring operation numbers that both drivers execute. For both:
+ * - one SEND or SENDMSG in flight per socket: the kernel keeps no order between two;
+ * - memory that an operation points to (data, msghdr, iovecs, addresses, paths) stays as it is until its final completion;
+ * - cancel what is in flight on a descriptor before its CLOSE: the kernel keeps a socket open until its operations end
+ *   (the poll driver ends them with -ECANCELED and closes).
+ */
 export declare const OP: {
   readonly NOP: 0;
   readonly FSYNC: 3;
@@ -250,29 +256,131 @@ export declare const RING: {
 /** Numbers of the platform: address families, socket options, flags. */
 export declare const constants: {
   readonly [Name in
-    | "AF_UNIX" | "AF_INET" | "AF_INET6" | "SOCK_STREAM" | "SOCK_DGRAM" | "SOCK_NONBLOCK" | "SOCK_CLOEXEC"
-    | "IPPROTO_TCP" | "IPPROTO_IPV6" | "SOL_SOCKET"
-    | "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_KEEPALIVE" | "SO_ERROR" | "SO_TYPE" | "SO_DOMAIN" | "SO_PROTOCOL" | "SO_ACCEPTCONN"
-    | "SO_SNDBUF" | "SO_RCVBUF" | "SO_INCOMING_CPU" | "SO_PASSCRED" | "SO_BUSY_POLL"
-    | "TCP_NODELAY" | "TCP_CORK" | "TCP_KEEPIDLE" | "TCP_KEEPINTVL" | "TCP_KEEPCNT" | "TCP_DEFER_ACCEPT" | "TCP_QUICKACK"
-    | "TCP_USER_TIMEOUT" | "TCP_FASTOPEN" | "TCP_NOTSENT_LOWAT" | "IPV6_V6ONLY"
-    | "SHUT_RD" | "SHUT_WR" | "SHUT_RDWR" | "SOMAXCONN"
-    | "MSG_NOSIGNAL" | "MSG_WAITALL" | "MSG_MORE" | "MSG_DONTWAIT" | "MSG_PEEK"
-    | "POLLIN" | "POLLOUT" | "POLLERR" | "POLLHUP" | "POLLRDHUP" | "POLLPRI"
-    | "AT_FDCWD" | "AT_EMPTY_PATH" | "AT_SYMLINK_NOFOLLOW"
-    | "O_RDONLY" | "O_WRONLY" | "O_RDWR" | "O_CREAT" | "O_EXCL" | "O_TRUNC" | "O_APPEND" | "O_CLOEXEC" | "O_DIRECTORY"
-    | "O_NOFOLLOW" | "O_NONBLOCK" | "O_DIRECT"
-    | "STATX_BASIC_STATS" | "STATX_SIZE" | "STATX_MTIME" | "STATX_INO" | "STATX_TYPE"
+    | "AF_UNIX"
+    | "AF_INET"
+    | "AF_INET6"
+    | "SOCK_STREAM"
+    | "SOCK_DGRAM"
+    | "SOCK_NONBLOCK"
+    | "SOCK_CLOEXEC"
+    | "IPPROTO_TCP"
+    | "IPPROTO_IPV6"
+    | "SOL_SOCKET"
+    | "SO_REUSEADDR"
+    | "SO_REUSEPORT"
+    | "SO_KEEPALIVE"
+    | "SO_ERROR"
+    | "SO_TYPE"
+    | "SO_DOMAIN"
+    | "SO_PROTOCOL"
+    | "SO_ACCEPTCONN"
+    | "SO_SNDBUF"
+    | "SO_RCVBUF"
+    | "SO_INCOMING_CPU"
+    | "SO_PASSCRED"
+    | "SO_BUSY_POLL"
+    | "TCP_NODELAY"
+    | "TCP_CORK"
+    | "TCP_KEEPIDLE"
+    | "TCP_KEEPINTVL"
+    | "TCP_KEEPCNT"
+    | "TCP_DEFER_ACCEPT"
+    | "TCP_QUICKACK"
+    | "TCP_USER_TIMEOUT"
+    | "TCP_FASTOPEN"
+    | "TCP_NOTSENT_LOWAT"
+    | "IPV6_V6ONLY"
+    | "SHUT_RD"
+    | "SHUT_WR"
+    | "SHUT_RDWR"
+    | "SOMAXCONN"
+    | "MSG_NOSIGNAL"
+    | "MSG_WAITALL"
+    | "MSG_MORE"
+    | "MSG_DONTWAIT"
+    | "MSG_PEEK"
+    | "POLLIN"
+    | "POLLOUT"
+    | "POLLERR"
+    | "POLLHUP"
+    | "POLLRDHUP"
+    | "POLLPRI"
+    | "AT_FDCWD"
+    | "AT_EMPTY_PATH"
+    | "AT_SYMLINK_NOFOLLOW"
+    | "O_RDONLY"
+    | "O_WRONLY"
+    | "O_RDWR"
+    | "O_CREAT"
+    | "O_EXCL"
+    | "O_TRUNC"
+    | "O_APPEND"
+    | "O_CLOEXEC"
+    | "O_DIRECTORY"
+    | "O_NOFOLLOW"
+    | "O_NONBLOCK"
+    | "O_DIRECT"
+    | "STATX_BASIC_STATS"
+    | "STATX_SIZE"
+    | "STATX_MTIME"
+    | "STATX_INO"
+    | "STATX_TYPE"
     | "IORING_FSYNC_DATASYNC"]: number;
 };
 
 /** errno name → number, as the platform defines them (ECONNRESET, EAGAIN, ...). */
 export declare const errno: {
   readonly [Name in
-    | "EPERM" | "ENOENT" | "EINTR" | "EIO" | "EBADF" | "EAGAIN" | "ENOMEM" | "EACCES" | "EFAULT" | "EBUSY" | "EEXIST" | "ENODEV"
-    | "ENOTDIR" | "EISDIR" | "EINVAL" | "ENFILE" | "EMFILE" | "EFBIG" | "ENOSPC" | "ESPIPE" | "EROFS" | "EPIPE" | "ENAMETOOLONG"
-    | "ENOSYS" | "ELOOP" | "ETIME" | "EOVERFLOW" | "EBADFD" | "ENOTSOCK" | "EDESTADDRREQ" | "EMSGSIZE" | "EPROTO"
-    | "EPROTONOSUPPORT" | "EOPNOTSUPP" | "EAFNOSUPPORT" | "EADDRINUSE" | "EADDRNOTAVAIL" | "ENETDOWN" | "ENETUNREACH"
-    | "ECONNABORTED" | "ECONNRESET" | "ENOBUFS" | "EISCONN" | "ENOTCONN" | "ETIMEDOUT" | "ECONNREFUSED" | "EHOSTDOWN"
-    | "EHOSTUNREACH" | "EALREADY" | "EINPROGRESS" | "ECANCELED" | "EBADR"]: number;
+    | "EPERM"
+    | "ENOENT"
+    | "EINTR"
+    | "EIO"
+    | "EBADF"
+    | "EAGAIN"
+    | "ENOMEM"
+    | "EACCES"
+    | "EFAULT"
+    | "EBUSY"
+    | "EEXIST"
+    | "ENODEV"
+    | "ENOTDIR"
+    | "EISDIR"
+    | "EINVAL"
+    | "ENFILE"
+    | "EMFILE"
+    | "EFBIG"
+    | "ENOSPC"
+    | "ESPIPE"
+    | "EROFS"
+    | "EPIPE"
+    | "ENAMETOOLONG"
+    | "ENOSYS"
+    | "ELOOP"
+    | "ETIME"
+    | "EOVERFLOW"
+    | "EBADFD"
+    | "ENOTSOCK"
+    | "EDESTADDRREQ"
+    | "EMSGSIZE"
+    | "EPROTO"
+    | "EPROTONOSUPPORT"
+    | "EOPNOTSUPP"
+    | "EAFNOSUPPORT"
+    | "EADDRINUSE"
+    | "EADDRNOTAVAIL"
+    | "ENETDOWN"
+    | "ENETUNREACH"
+    | "ECONNABORTED"
+    | "ECONNRESET"
+    | "ENOBUFS"
+    | "EISCONN"
+    | "ENOTCONN"
+    | "ETIMEDOUT"
+    | "ECONNREFUSED"
+    | "EHOSTDOWN"
+    | "EHOSTUNREACH"
+    | "EALREADY"
+    | "EINPROGRESS"
+    | "ECANCELED"
+    | "EBADR"]: number;
 };

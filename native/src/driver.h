@@ -44,7 +44,9 @@ struct RingView {
   uint32_t *cq_head = nullptr, *cq_tail = nullptr, *cq_overflow = nullptr;
   uint32_t sq_entries = 0, sq_mask = 0, cq_entries = 0, cq_mask = 0;
 
-  static uint32_t Load(const uint32_t* at) { return std::atomic_ref(*const_cast<uint32_t*>(at)).load(std::memory_order_acquire); }
+  static uint32_t Load(const uint32_t* at) {
+    return std::atomic_ref(*const_cast<uint32_t*>(at)).load(std::memory_order_acquire);
+  }
   static void Store(uint32_t* at, uint32_t value) { std::atomic_ref(*at).store(value, std::memory_order_release); }
 
   [[nodiscard]] uint32_t Queued() const { return Load(sq_tail) - Load(sq_head); }

@@ -16,7 +16,9 @@ T* Pointer(uint64_t address) {
   return reinterpret_cast<T*>(address);
 }
 
-int Answer(long result) { return result < 0 ? -errno : static_cast<int>(result); }
+int Answer(long result) {
+  return result < 0 ? -errno : static_cast<int>(result);
+}
 
 // A pipe or a terminal could hold a thread of the pool for ever.
 int RefuseStreams(int fd) {
@@ -59,7 +61,8 @@ void FileWork::Run() {
       result_ = Answer(::openat(sqe_.fd, Pointer<const char>(sqe_.addr), static_cast<int>(sqe_.op_flags), sqe_.len));
       break;
     case kOpStatx:
-      result_ = Answer(::syscall(SYS_statx, sqe_.fd, Pointer<const char>(sqe_.addr), sqe_.op_flags, sqe_.len, Pointer<void>(sqe_.off)));
+      result_ = Answer(::syscall(SYS_statx, sqe_.fd, Pointer<const char>(sqe_.addr), sqe_.op_flags, sqe_.len,
+                                 Pointer<void>(sqe_.off)));
       break;
     case kOpFsync: result_ = Answer((sqe_.op_flags & 1) != 0 ? ::fdatasync(sqe_.fd) : ::fsync(sqe_.fd)); break;
     case kOpUnlinkat:

@@ -14,13 +14,19 @@ constexpr long kSysSetup = 425;
 constexpr long kSysEnter = 426;
 constexpr long kSysRegister = 427;
 
-int Answer(long result) { return result < 0 ? -errno : static_cast<int>(result); }
+int Answer(long result) {
+  return result < 0 ? -errno : static_cast<int>(result);
+}
 
-uint64_t Pages(uint64_t bytes) { return (bytes + 4095) & ~uint64_t{4095}; }
+uint64_t Pages(uint64_t bytes) {
+  return (bytes + 4095) & ~uint64_t{4095};
+}
 
 }  // namespace
 
-int RingSetup(uint32_t entries, RingParams* params) { return Answer(::syscall(kSysSetup, entries, params)); }
+int RingSetup(uint32_t entries, RingParams* params) {
+  return Answer(::syscall(kSysSetup, entries, params));
+}
 
 int RingEnter(int fd, uint32_t submit, uint32_t min_complete, uint32_t flags, const void* arg, size_t arg_size) {
   return Answer(::syscall(kSysEnter, fd, submit, min_complete, flags, arg, arg_size));

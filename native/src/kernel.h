@@ -162,8 +162,12 @@ inline constexpr uint64_t kOffsetSqes = 0x10000000;
 inline constexpr uint64_t kInternalUserData = 0xffffffffffffffffull;
 inline constexpr uint32_t kDescriptorKindBit = 0x80;
 
-[[nodiscard]] inline uint8_t KindOf(uint64_t user_data) { return static_cast<uint8_t>(user_data >> 32); }
-[[nodiscard]] inline bool IsInternal(const Cqe& cqe) { return KindOf(cqe.user_data) == 0xff; }
+[[nodiscard]] inline uint8_t KindOf(uint64_t user_data) {
+  return static_cast<uint8_t>(user_data >> 32);
+}
+[[nodiscard]] inline bool IsInternal(const Cqe& cqe) {
+  return KindOf(cqe.user_data) == 0xff;
+}
 [[nodiscard]] inline bool BringsDescriptor(const Cqe& cqe) {
   return !IsInternal(cqe) && (KindOf(cqe.user_data) & kDescriptorKindBit) != 0 && cqe.res >= 0;
 }

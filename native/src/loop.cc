@@ -55,7 +55,8 @@ bool Loop::Dispatch() {
   driver_->counters().batches++;
   dispatching_ = true;
   napi_value result = nullptr;
-  const napi_status status = napi_make_callback(env_, context_, receiver_.Value(), on_batch_.Value(), 0, nullptr, &result);
+  const napi_status status =
+      napi_make_callback(env_, context_, receiver_.Value(), on_batch_.Value(), 0, nullptr, &result);
   if (status != napi_ok) ReportException();
   dispatching_ = false;
   owner_->OnDispatched();
@@ -73,7 +74,8 @@ void Loop::ReportException() {
 void Loop::ReportBroken(int error) {
   uv_prepare_stop(&prepare_);
   const Napi::HandleScope scope(env_);
-  const Napi::Error exception = Napi::Error::New(env_, std::string("the ring failed for good: ") + std::strerror(-error));
+  const Napi::Error exception =
+      Napi::Error::New(env_, std::string("the ring failed for good: ") + std::strerror(-error));
   exception.Set("code", Napi::String::New(env_, "ERR_RING_BROKEN"));
   exception.Set("errno", Napi::Number::New(env_, error));
   napi_fatal_exception(env_, exception.Value());

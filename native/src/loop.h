@@ -24,7 +24,8 @@ class Loop {
     ~Owner() = default;
   };
 
-  Loop(Napi::Env env, uv_loop_t* loop, Driver* driver, Owner* owner) : env_(env), loop_(loop), driver_(driver), owner_(owner) {}
+  Loop(Napi::Env env, uv_loop_t* loop, Driver* driver, Owner* owner)
+      : env_(env), loop_(loop), driver_(driver), owner_(owner) {}
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 

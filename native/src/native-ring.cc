@@ -71,14 +71,14 @@ bool External(Napi::Env env, Napi::Object object, const char* name, void* data, 
 }  // namespace
 
 Napi::Function NativeRing::Define(Napi::Env env) {
-  return DefineClass(env, "NativeRing",
-                     {InstanceMethod<&NativeRing::Supports>("supports"),
-                      InstanceMethod<&NativeRing::RegisterBuffers>("registerBuffers"),
-                      InstanceMethod<&NativeRing::UnregisterBuffers>("unregisterBuffers"),
-                      InstanceMethod<&NativeRing::Start>("start"), InstanceMethod<&NativeRing::Submit>("submit"),
-                      InstanceMethod<&NativeRing::Ref>("ref"), InstanceMethod<&NativeRing::Unref>("unref"),
-                      InstanceMethod<&NativeRing::Close>("close"),
-                      InstanceMethod<&NativeRing::CountersOf>("counters")});
+  return DefineClass(
+      env, "NativeRing",
+      {InstanceMethod<&NativeRing::Supports>("supports"),
+       InstanceMethod<&NativeRing::RegisterBuffers>("registerBuffers"),
+       InstanceMethod<&NativeRing::UnregisterBuffers>("unregisterBuffers"), InstanceMethod<&NativeRing::Start>("start"),
+       InstanceMethod<&NativeRing::Submit>("submit"), InstanceMethod<&NativeRing::Ref>("ref"),
+       InstanceMethod<&NativeRing::Unref>("unref"), InstanceMethod<&NativeRing::Close>("close"),
+       InstanceMethod<&NativeRing::CountersOf>("counters")});
 }
 
 NativeRing::NativeRing(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeRing>(info) {
@@ -91,7 +91,8 @@ NativeRing::NativeRing(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Native
 
 Napi::Value NativeRing::Supports(const Napi::CallbackInfo& info) {
   const uint32_t op = info[0].IsNumber() ? info[0].As<Napi::Number>().Uint32Value() : 256;
-  return Napi::Boolean::New(info.Env(), op < 256 && session_->open() && session_->driver()->Supports(static_cast<uint8_t>(op)));
+  return Napi::Boolean::New(info.Env(),
+                            op < 256 && session_->open() && session_->driver()->Supports(static_cast<uint8_t>(op)));
 }
 
 Napi::Value NativeRing::RegisterBuffers(const Napi::CallbackInfo& info) {
@@ -105,7 +106,8 @@ Napi::Value NativeRing::RegisterBuffers(const Napi::CallbackInfo& info) {
   int result = -EINVAL;
   if (!session_->open()) {
     result = -EBADF;
-  } else if (group < 0xffff && std::has_single_bit(entries) && entries <= kBufferEntriesMax && offset >= 0 && offset % 4096 == 0 &&
+  } else if (group < 0xffff && std::has_single_bit(entries) && entries <= kBufferEntriesMax && offset >= 0 &&
+             offset % 4096 == 0 &&
              static_cast<uint64_t>(offset) + uint64_t{entries} * sizeof(BufferEntry) <= arena.size) {
     result = session_->driver()->RegisterBuffers(static_cast<uint16_t>(group), arena.base + offset, entries);
   }

@@ -22,8 +22,8 @@ bool Fail(Failure* failure, const char* step, int error, const char* detail) {
 
 }  // namespace
 
-std::unique_ptr<PollDriver> PollDriver::Open(uint32_t sq_entries, uint32_t cq_entries, const Arena& arena, uv_loop_t* loop,
-                                             Failure* failure) {
+std::unique_ptr<PollDriver> PollDriver::Open(uint32_t sq_entries, uint32_t cq_entries, const Arena& arena,
+                                             uv_loop_t* loop, Failure* failure) {
   std::unique_ptr<PollDriver> driver(new PollDriver(arena, loop));
   return driver->Create(sq_entries, cq_entries, failure) ? std::move(driver) : nullptr;
 }
@@ -73,9 +73,13 @@ int PollDriver::Enter(int timeout_ms) {
   return 0;
 }
 
-bool PollDriver::TakeBackend() { return std::exchange(backend_fired_, false); }
+bool PollDriver::TakeBackend() {
+  return std::exchange(backend_fired_, false);
+}
 
-int PollDriver::Submit() { return RunQueue(); }
+int PollDriver::Submit() {
+  return RunQueue();
+}
 
 int PollDriver::RunQueue() {
   uint32_t head = RingView::Load(view_.sq_head);

@@ -38,10 +38,12 @@ struct NamedOp {
 };
 
 constexpr NamedOp kOperations[] = {
-    {"NOP", kOpNop},         {"FSYNC", kOpFsync},     {"POLL_ADD", kOpPollAdd}, {"SENDMSG", kOpSendmsg},
-    {"ACCEPT", kOpAccept},   {"ASYNC_CANCEL", kOpAsyncCancel}, {"CONNECT", kOpConnect}, {"OPENAT", kOpOpenat},
-    {"CLOSE", kOpClose},     {"STATX", kOpStatx},     {"READ", kOpRead},        {"WRITE", kOpWrite},
-    {"SEND", kOpSend},       {"RECV", kOpRecv},       {"SHUTDOWN", kOpShutdown}, {"UNLINKAT", kOpUnlinkat},
+    {"NOP", kOpNop},           {"FSYNC", kOpFsync},   {"POLL_ADD", kOpPollAdd},
+    {"SENDMSG", kOpSendmsg},   {"ACCEPT", kOpAccept}, {"ASYNC_CANCEL", kOpAsyncCancel},
+    {"CONNECT", kOpConnect},   {"OPENAT", kOpOpenat}, {"CLOSE", kOpClose},
+    {"STATX", kOpStatx},       {"READ", kOpRead},     {"WRITE", kOpWrite},
+    {"SEND", kOpSend},         {"RECV", kOpRecv},     {"SHUTDOWN", kOpShutdown},
+    {"UNLINKAT", kOpUnlinkat},
 };
 
 int TrySetup(uint32_t flags) {
@@ -66,7 +68,8 @@ int TryRingFd(int ring) {
 int TryBufferRing(int ring) {
   Mapping memory;
   if (const int error = memory.Map(4096); error < 0) return -error;
-  BufferRingRegistration registration{.ring_addr = reinterpret_cast<uint64_t>(memory.get()), .ring_entries = 1, .group = 0};
+  BufferRingRegistration registration{
+      .ring_addr = reinterpret_cast<uint64_t>(memory.get()), .ring_entries = 1, .group = 0};
   const int result = RingRegister(ring, kRegisterPbufRing, &registration, 1);
   if (result < 0) return -result;
   const int undone = RingRegister(ring, kUnregisterPbufRing, &registration, 1);
@@ -100,7 +103,8 @@ Napi::Value ProbeRing(const Napi::CallbackInfo& info) {
   }
   for (const NamedFlag& flag : kSetupFlags) flags.Set(flag.name, number(setup < 0 ? -setup : TrySetup(flag.flags)));
   for (const NamedOp& op : kOperations) {
-    operations.Set(op.name, Napi::Boolean::New(env, registered == 0 && op.op <= probe.last_op && (probe.ops[op.op].flags & 1) != 0));
+    operations.Set(op.name, Napi::Boolean::New(
+                                env, registered == 0 && op.op <= probe.last_op && (probe.ops[op.op].flags & 1) != 0));
   }
   answer.Set("setup", number(setup < 0 ? -setup : 0));
   answer.Set("enter", number(enter));

@@ -181,7 +181,8 @@ int32_t PollDriver::SendSome(Operation* op) {
   const bool all = (op->sqe.op_flags & MSG_WAITALL) != 0;
   const int flags = (static_cast<int>(op->sqe.op_flags) & ~MSG_WAITALL) | MSG_DONTWAIT;
   for (;;) {
-    const ssize_t size = ::send(op->sqe.fd, reinterpret_cast<const void*>(op->sqe.addr + op->done), op->sqe.len - op->done, flags);
+    const ssize_t size =
+        ::send(op->sqe.fd, reinterpret_cast<const void*>(op->sqe.addr + op->done), op->sqe.len - op->done, flags);
     if (size < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || op->done == 0) return -errno;
@@ -211,7 +212,8 @@ int32_t PollDriver::SendmsgSome(Operation* op) {
       const uint64_t skipped = std::min<uint64_t>(skip, parts[at].iov_len);
       skip -= skipped;
       if (parts[at].iov_len == skipped) continue;
-      left[lefts++] = iovec{.iov_base = static_cast<uint8_t*>(parts[at].iov_base) + skipped, .iov_len = parts[at].iov_len - skipped};
+      left[lefts++] = iovec{.iov_base = static_cast<uint8_t*>(parts[at].iov_base) + skipped,
+                            .iov_len = parts[at].iov_len - skipped};
       rest += parts[at].iov_len - skipped;
     }
     message.msg_iov = left;
@@ -259,7 +261,8 @@ void PollDriver::DropAll(int fd, DescriptorState& state) {
   for (OperationList* list : {&state.reads, &state.writes, &state.polls}) {
     while (!list->empty()) CancelOne(list->head());
   }
-  // Copies of a listener may stay open elsewhere and would go on waking this set; other sockets leave it by being closed.
+  // Copies of a listener may stay open elsewhere and would go on waking this set; other sockets leave it by being
+  // closed.
   if (state.watched && state.listens) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
   state = DescriptorState{.generation = state.generation + 1};
 }

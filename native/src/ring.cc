@@ -36,8 +36,8 @@ std::string MemlockDetail(uint64_t needed) {
   ::getrlimit(RLIMIT_MEMLOCK, &limit);
   const std::string have =
       limit.rlim_cur == RLIM_INFINITY ? "unlimited" : std::to_string(limit.rlim_cur / 1024) + " KiB";
-  return "the ring needs " + std::to_string(needed / 1024) + " KiB of locked memory (per ring, charged to the user), the limit is " +
-         have + " (ulimit -l)";
+  return "the ring needs " + std::to_string(needed / 1024) +
+         " KiB of locked memory (per ring, charged to the user), the limit is " + have + " (ulimit -l)";
 }
 
 }  // namespace
@@ -48,7 +48,8 @@ std::unique_ptr<UringDriver> UringDriver::Open(uint32_t sq_entries, uint32_t cq_
   driver->backend_fd_ = backend_fd;
   if (!driver->Setup(sq_entries, cq_entries, failure) || !driver->RegisterAll(failure)) return nullptr;
   if (const int error = driver->TryReceive(); error < 0) {
-    Fail(failure, "probe", error, "a multishot receive with provided buffers does not work on this kernel (6.1 is needed)");
+    Fail(failure, "probe", error,
+         "a multishot receive with provided buffers does not work on this kernel (6.1 is needed)");
     return nullptr;
   }
   driver->counters_ = Counters{};
@@ -84,9 +85,14 @@ bool UringDriver::Setup(uint32_t sq_entries, uint32_t cq_entries, Failure* failu
   }
   if (result < 0) {
     switch (-result) {
-      case EINVAL: return Fail(failure, "setup", result, "io_uring without SINGLE_ISSUER or DEFER_TASKRUN: Linux 6.1 or newer is needed");
-      case EPERM: return Fail(failure, "setup", result, "io_uring refused: forbidden by seccomp or by the sysctl kernel.io_uring_disabled");
-      case ENOSYS: return Fail(failure, "setup", result, "io_uring refused: not in this kernel, or forbidden by seccomp");
+      case EINVAL:
+        return Fail(failure, "setup", result,
+                    "io_uring without SINGLE_ISSUER or DEFER_TASKRUN: Linux 6.1 or newer is needed");
+      case EPERM:
+        return Fail(failure, "setup", result,
+                    "io_uring refused: forbidden by seccomp or by the sysctl kernel.io_uring_disabled");
+      case ENOSYS:
+        return Fail(failure, "setup", result, "io_uring refused: not in this kernel, or forbidden by seccomp");
       case ENOMEM: {
         const uint64_t needed = RingMemory(sq_entries, cq_entries);
         Fail(failure, "setup", result, MemlockDetail(needed));
@@ -144,7 +150,8 @@ bool UringDriver::RegisterAll(Failure* failure) {
   if (const int error = RingRegister(ring_.get(), kRegisterProbe, &probe_, kProbeOps); error < 0) {
     return Fail(failure, "register", error, "io_uring_register refused: forbidden by seccomp");
   }
-  for (const uint8_t op : {kOpPollAdd, kOpSendmsg, kOpAccept, kOpAsyncCancel, kOpConnect, kOpClose, kOpSend, kOpRecv, kOpShutdown}) {
+  for (const uint8_t op :
+       {kOpPollAdd, kOpSendmsg, kOpAccept, kOpAsyncCancel, kOpConnect, kOpClose, kOpSend, kOpRecv, kOpShutdown}) {
     if (!Supports(op)) return Fail(failure, "probe", 0, "the kernel lacks io_uring operation " + std::to_string(op));
   }
   RsrcUpdate update{.offset = 0xffffffff, .resv = 0, .data = static_cast<uint64_t>(ring_.get())};
@@ -180,7 +187,8 @@ int UringDriver::TryReceive() {
   int error = ::write(writer.get(), "x", 1) == 1 ? EnterRing(1, kEnterGetevents, 1000) : -errno;
   const uint32_t head = RingView::Load(view_.cq_head);
   const Cqe first = view_.cqes[head & view_.cq_mask];
-  if (error >= 0 && (view_.Ready() == 0 || first.res != 1 || (first.flags & kCqeBuffer) == 0 || (first.flags & kCqeMore) == 0)) {
+  if (error >= 0 &&
+      (view_.Ready() == 0 || first.res != 1 || (first.flags & kCqeBuffer) == 0 || (first.flags & kCqeMore) == 0)) {
     error = view_.Ready() != 0 && first.res < 0 ? first.res : -EOPNOTSUPP;
   }
   // The end of the stream ends the receive; nothing of the trial may stay behind in the ring.
@@ -219,8 +227,9 @@ int UringDriver::EnterRing(uint32_t min_complete, uint32_t flags, int timeout_ms
   GetEventsArg arg{.timespec = reinterpret_cast<uint64_t>(&until)};
   counters_.enters++;
   const bool timed = min_complete != 0 && timeout_ms > 0;
-  const int result = timed ? RingEnter(enter_fd_, queued, min_complete, flags | enter_flags_ | kEnterExtArg, &arg, sizeof arg)
-                           : RingEnter(enter_fd_, queued, min_complete, flags | enter_flags_, nullptr, 0);
+  const int result =
+      timed ? RingEnter(enter_fd_, queued, min_complete, flags | enter_flags_ | kEnterExtArg, &arg, sizeof arg)
+            : RingEnter(enter_fd_, queued, min_complete, flags | enter_flags_, nullptr, 0);
   const uint32_t taken = RingView::Load(view_.sq_head) - head;
   counters_.submitted += taken;
   counters_.inflight += taken;
@@ -228,12 +237,17 @@ int UringDriver::EnterRing(uint32_t min_complete, uint32_t flags, int timeout_ms
   return result < 0 ? result : static_cast<int>(taken);
 }
 
-bool UringDriver::TakeBackend() { return std::exchange(backend_fired_, false); }
+bool UringDriver::TakeBackend() {
+  return std::exchange(backend_fired_, false);
+}
 
-int UringDriver::Submit() { return EnterRing(0, 0, 0); }
+int UringDriver::Submit() {
+  return EnterRing(0, 0, 0);
+}
 
 Sqe* UringDriver::Push() {
-  if (view_.Queued() == view_.sq_entries && (EnterRing(0, 0, 0) < 0 || view_.Queued() == view_.sq_entries)) return nullptr;
+  if (view_.Queued() == view_.sq_entries && (EnterRing(0, 0, 0) < 0 || view_.Queued() == view_.sq_entries))
+    return nullptr;
   const uint32_t tail = RingView::Load(view_.sq_tail);
   Sqe* sqe = &view_.sqes[tail & view_.sq_mask];
   *sqe = Sqe{};
@@ -278,7 +292,8 @@ bool UringDriver::Supports(uint8_t op) const {
 }
 
 int UringDriver::RegisterBuffers(uint16_t group, uint8_t* ring, uint32_t entries) {
-  BufferRingRegistration registration{.ring_addr = reinterpret_cast<uint64_t>(ring), .ring_entries = entries, .group = group};
+  BufferRingRegistration registration{
+      .ring_addr = reinterpret_cast<uint64_t>(ring), .ring_entries = entries, .group = group};
   const int result = RingRegister(ring_.get(), kRegisterPbufRing, &registration, 1);
   // The kernel takes heads from 0; a tail left by an earlier use would offer buffers that are not there.
   if (result == 0) reinterpret_cast<BufferEntry*>(ring)->resv = 0;

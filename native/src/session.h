@@ -15,12 +15,12 @@ namespace percore {
 
 class Environment;
 
-// Lives from openRing until libuv and all work let go of it, which is after the JavaScript object or the environment may be
-// gone: it owns itself (`self_`) until then. An async cleanup hook makes the environment wait.
+// Lives from openRing until libuv and all work let go of it, which is after the JavaScript object or the environment
+// may be gone: it owns itself (`self_`) until then. An async cleanup hook makes the environment wait.
 class Session final : public Loop::Owner, public std::enable_shared_from_this<Session> {
  public:
-  Session(Napi::Env env, uv_loop_t* loop, Environment* environment, std::unique_ptr<Driver> driver, Descriptors descriptors,
-          Arena arena);
+  Session(Napi::Env env, uv_loop_t* loop, Environment* environment, std::unique_ptr<Driver> driver,
+          Descriptors descriptors, Arena arena);
 
   // Registers with the environment; from here on the session ends by Close or with the environment.
   void Attach();

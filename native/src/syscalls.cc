@@ -32,14 +32,19 @@ Napi::Value Answer(const Info& info, long result) {
 bool Numbers(const Info& info, size_t count) {
   for (size_t at = 0; at < count; at++) {
     if (info[at].IsNumber()) continue;
-    Napi::TypeError::New(info.Env(), "argument " + std::to_string(at + 1) + " is a number").ThrowAsJavaScriptException();
+    Napi::TypeError::New(info.Env(), "argument " + std::to_string(at + 1) + " is a number")
+        .ThrowAsJavaScriptException();
     return false;
   }
   return true;
 }
 
-int Int(const Info& info, size_t at) { return info[at].As<Napi::Number>().Int32Value(); }
-int64_t Long(const Info& info, size_t at) { return info[at].As<Napi::Number>().Int64Value(); }
+int Int(const Info& info, size_t at) {
+  return info[at].As<Napi::Number>().Int32Value();
+}
+int64_t Long(const Info& info, size_t at) {
+  return info[at].As<Napi::Number>().Int64Value();
+}
 
 // A list of numbers at `at`; false with a TypeError pending when it is something else.
 template <typename T>
@@ -54,7 +59,8 @@ bool List(const Info& info, size_t at, std::vector<T>* list) {
     if (good) list->push_back(static_cast<T>(item.As<Napi::Number>().Int64Value()));
   }
   if (!good && !info.Env().IsExceptionPending()) {
-    Napi::TypeError::New(info.Env(), "argument " + std::to_string(at + 1) + " is an array of numbers").ThrowAsJavaScriptException();
+    Napi::TypeError::New(info.Env(), "argument " + std::to_string(at + 1) + " is an array of numbers")
+        .ThrowAsJavaScriptException();
   }
   return good;
 }
@@ -81,7 +87,8 @@ Napi::Value Bind(const Info& info) {
     return info.Env().Undefined();
   }
   auto address = info[1].As<Napi::Uint8Array>();
-  return Answer(info, ::bind(Int(info, 0), reinterpret_cast<const sockaddr*>(address.Data()), static_cast<socklen_t>(address.ByteLength())));
+  return Answer(info, ::bind(Int(info, 0), reinterpret_cast<const sockaddr*>(address.Data()),
+                             static_cast<socklen_t>(address.ByteLength())));
 }
 
 Napi::Value Listen(const Info& info) {
@@ -102,8 +109,12 @@ Napi::Value Name(const Info& info) {
   return bytes;
 }
 
-int GetSockName(int fd, sockaddr* address, socklen_t* size) { return ::getsockname(fd, address, size); }
-int GetPeerName(int fd, sockaddr* address, socklen_t* size) { return ::getpeername(fd, address, size); }
+int GetSockName(int fd, sockaddr* address, socklen_t* size) {
+  return ::getsockname(fd, address, size);
+}
+int GetPeerName(int fd, sockaddr* address, socklen_t* size) {
+  return ::getpeername(fd, address, size);
+}
 
 Napi::Value SetSockoptInt(const Info& info) {
   if (!Numbers(info, 4)) return info.Env().Undefined();
@@ -210,14 +221,19 @@ Napi::Value GetAffinity(const Info& info) {
   if (::sched_getaffinity(0, kCpusMax / 8, set) != 0) return Answer(info, -1);
   Napi::Array cpus = Napi::Array::New(info.Env());
   for (int cpu = 0; cpu < kCpusMax; cpu++) {
-    if (CPU_ISSET_S(static_cast<size_t>(cpu), kCpusMax / 8, set)) cpus.Set(cpus.Length(), Napi::Number::New(info.Env(), cpu));
+    if (CPU_ISSET_S(static_cast<size_t>(cpu), kCpusMax / 8, set))
+      cpus.Set(cpus.Length(), Napi::Number::New(info.Env(), cpu));
   }
   return cpus;
 }
 
-Napi::Value GetCpu(const Info& info) { return Answer(info, ::sched_getcpu()); }
+Napi::Value GetCpu(const Info& info) {
+  return Answer(info, ::sched_getcpu());
+}
 
-Napi::Value Gettid(const Info& info) { return Answer(info, ::syscall(SYS_gettid)); }
+Napi::Value Gettid(const Info& info) {
+  return Answer(info, ::syscall(SYS_gettid));
+}
 
 Napi::Value SetPrivileges(const Info& info) {
   std::vector<gid_t> groups;
@@ -225,7 +241,8 @@ Napi::Value SetPrivileges(const Info& info) {
   const auto uid = static_cast<uid_t>(Long(info, 0));
   const auto gid = static_cast<gid_t>(Long(info, 1));
   // The C library applies each to every thread of the process.
-  if (::setgroups(groups.size(), groups.data()) != 0 || ::setresgid(gid, gid, gid) != 0 || ::setresuid(uid, uid, uid) != 0) {
+  if (::setgroups(groups.size(), groups.data()) != 0 || ::setresgid(gid, gid, gid) != 0 ||
+      ::setresuid(uid, uid, uid) != 0) {
     return Answer(info, -1);
   }
   return Napi::Number::New(info.Env(), 0);

@@ -1,9 +1,21 @@
 // raw.mjs — the smallest driver of the raw ABI that tests and the bench need: submissions by name, completions by slot.
 import {
-  bind, constants, COUNTERS, DESCRIPTOR, getsockname, LAYOUT, listen, OP, openRing, RING, setsockoptInt, socket, USER_DATA,
+  bind,
+  COUNTERS,
+  constants,
+  DESCRIPTOR,
+  getsockname,
+  LAYOUT,
+  listen,
+  OP,
+  openRing,
+  RING,
+  setsockoptInt,
+  socket,
+  USER_DATA,
 } from "@percore/native";
 
-export const KINDS = [process.env.PERCORE_TEST_DRIVER ?? ["uring", "poll"]].flat();
+export const KINDS = process.env.PERCORE_TEST_DRIVER ? [process.env.PERCORE_TEST_DRIVER] : ["uring", "poll"];
 const DESCRIPTOR_KIND = USER_DATA.kindDescriptorBit | 1;
 const PLAIN_KIND = 1;
 
@@ -12,7 +24,8 @@ export class Raw {
   constructor(kind, { sqEntries = 256, cqEntries = 1024, pages = 64, start = true } = {}) {
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const ring = openRing({ kind, sqEntries, cqEntries, arena: this.memory.buffer });
-    if (!("layout" in ring)) throw Object.assign(new Error(`${ring.step}: ${ring.detail} (${ring.errno})`), { failure: ring });
+    if (!("layout" in ring))
+      throw Object.assign(new Error(`${ring.step}: ${ring.detail} (${ring.errno})`), { failure: ring });
     this.ring = ring;
     this.arena = new Uint8Array(this.memory.buffer);
     this.words = new Int32Array(ring.rings);
@@ -104,7 +117,8 @@ export class Raw {
       const kind = this.words[at + 1] & 0xff;
       const res = this.words[at + 2];
       const flags = this.words[at + 3];
-      if (kind !== USER_DATA.kindInternal && kind & USER_DATA.kindDescriptorBit && res >= 0) this.descriptors[res] = DESCRIPTOR.stream;
+      if (kind !== USER_DATA.kindInternal && kind & USER_DATA.kindDescriptorBit && res >= 0)
+        this.descriptors[res] = DESCRIPTOR.stream;
       this.words[this.cqHead] = head + 1;
       if (kind === USER_DATA.kindInternal) continue;
       const entry = this.slots.get(slot);
@@ -172,8 +186,10 @@ export class Raw {
   }
 
   closeFd(fd) {
+    // Queued first: a worker terminated in between then finds the CLOSE in the queue, or the number still in the table.
+    const closed = this.once(OP.CLOSE, { fd });
     this.descriptors[fd] = DESCRIPTOR.none;
-    return this.once(OP.CLOSE, { fd });
+    return closed;
   }
 
   cancelFd(fd) {

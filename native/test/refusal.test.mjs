@@ -1,0 +1,98 @@
+// refusal.test.mjs — where io_uring is forbidden or there is too little locked memory: one clear answer, and poll works.
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { errno, openRing, probeRing } from "@percore/native";
+import t from "tap";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "percore-deny-"));
+t.teardown(() => rmSync(folder, { recursive: true }));
+const deny = join(folder, "deny");
+execFileSync("cc", ["-O1", "-Wall", "-Wextra", "-Werror", "-o", deny, join(root, "tools/deny.c")]);
+
+/** Opens both kinds in a process behind `wrapper` and tells what came of it. */
+const openBehind = async (wrapper, sizes = "sqEntries: 4096, cqEntries: 8192") => {
+  const text = `
+    import { openRing, probeRing, OP } from "@percore/native"; import { Raw } from "./test/raw.mjs";
+    const arena = new WebAssembly.Memory({ initial: 1, maximum: 1 }).buffer;
+    const uring = openRing({ kind: "uring", ${sizes}, arena });
+    const poll = new Raw("poll"); const nop = await poll.once(OP.NOP, {}); poll.close();
+    console.log(JSON.stringify({ failure: "layout" in uring ? null : uring, nop, probe: probeRing() }));
+    if ("layout" in uring) uring.close();`;
+  const [command, ...args] = [...wrapper, process.execPath, "--input-type=module", "-e", text];
+  const { stdout } = await run(command, args, { cwd: root, timeout: 20000 });
+  return JSON.parse(stdout);
+};
+
+t.test("seccomp: io_uring_setup answers EPERM, as Docker's profile does", async (t) => {
+  const { failure, nop, probe } = await openBehind([deny, "1", "425,426,427", "--"]);
+  t.match(failure, { step: "setup", errno: errno.EPERM, detail: /seccomp/ });
+  t.equal(nop, 0, "the poll driver works");
+  t.match(probe, { setup: errno.EPERM, enter: -1, register: -1, multishotReceive: -1, lastOperation: -1 });
+});
+
+t.test("ENOSYS: not built into the kernel", async (t) => {
+  const { failure, nop, probe } = await openBehind([deny, "38", "425,426,427", "--"]);
+  t.match(failure, { step: "setup", errno: errno.ENOSYS });
+  t.equal(nop, 0);
+  t.equal(probe.setup, errno.ENOSYS);
+});
+
+t.test("io_uring_register alone is refused", async (t) => {
+  const { failure, nop, probe } = await openBehind([deny, "1", "427", "--"]);
+  t.match(failure, { step: "register", errno: errno.EPERM, detail: /seccomp/ });
+  t.equal(nop, 0);
+  t.match(probe, { setup: 0, enter: 0, register: errno.EPERM, multishotReceive: errno.EPERM });
+});
+
+t.test("io_uring_enter alone is refused", async (t) => {
+  const { failure, nop, probe } = await openBehind([deny, "1", "426", "--"]);
+  t.match(failure, { step: "probe", errno: errno.EPERM });
+  t.equal(nop, 0);
+  t.match(probe, { setup: 0, enter: errno.EPERM, register: 0 });
+});
+
+t.test("too little locked memory", async (t) => {
+  const wrapper = ["prlimit", "--memlock=65536:65536", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+  if (process.getuid() !== 0) return t.skip("needs root to become somebody without CAP_IPC_LOCK");
+  try {
+    execFileSync(wrapper[0], [...wrapper.slice(1), process.execPath, join(root, "index.js")], { stdio: "ignore" });
+  } catch {
+    return t.skip("prlimit or setpriv is missing, or user 65534 cannot read this folder");
+  }
+  const { failure, nop } = await openBehind(wrapper);
+  t.match(failure, { step: "setup", errno: errno.ENOMEM, detail: /needs \d+ KiB .* limit is 64 KiB/ });
+  t.ok(failure.memlockNeeded >= 128 * 1024 && failure.memlockNeeded < 1 << 20, `${failure.memlockNeeded} bytes`);
+  t.equal(nop, 0, "the poll driver needs none");
+  const small = await openBehind(wrapper, "sqEntries: 64, cqEntries: 128");
+  t.equal(small.failure, null, "a small ring fits");
+});
+
+t.test("wrong arguments throw", async (t) => {
+  const arena = new WebAssembly.Memory({ initial: 1, maximum: 1 }).buffer;
+  const good = { kind: "poll", sqEntries: 8, cqEntries: 8, arena };
+  for (const wrong of [
+    { kind: "x" },
+    { arena: {} },
+    { sqEntries: 0 },
+    { sqEntries: 16 },
+    { cqEntries: 1 << 20 },
+    { sqEntries: "8" },
+  ]) {
+    t.throws(() => openRing({ ...good, ...wrong }), TypeError, JSON.stringify(wrong));
+  }
+  t.throws(() => openRing(), TypeError);
+});
+
+t.test("probeRing on this machine", async (t) => {
+  const probe = probeRing();
+  if (probe.setup !== 0) return t.skip(`io_uring_setup: errno ${probe.setup}`);
+  t.equal(probe.register, 0);
+  t.equal(probe.registerOpcodes.PBUF_RING, 0);
+  t.equal(probe.operations.RECV, true);
+});
