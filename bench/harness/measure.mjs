@@ -9,6 +9,7 @@ import { cpuBetween, groupCpu, groupPeakRss, processorTimes } from "./proc.mjs";
  * @property {number} cpu CPU µs per request of the server, all its processes and threads @property {number} user
  * @property {number} system
  * @property {number} p50 @property {number} p99 @property {number} p999
+ * @property {number} waits how often the server went to sleep, per request
  * @property {number} peakRss bytes
  * @property {number} serverShare of its processor @property {number} loadShare of the load's processor, by the generator
  * @property {number} foreignServer share of the server's processor taken by anything else @property {number} foreignLoad
@@ -57,6 +58,7 @@ export const measure = async ({ group, port, one, generator, warmup, seconds }) 
     p50: microseconds(result.latency.p50),
     p99: microseconds(result.latency.p99),
     p999: microseconds(result.latency.p999),
+    waits: (end.server.waits - begin.server.waits) / result.requests,
     peakRss: groupPeakRss(group),
     serverShare: server.total / wall,
     loadShare: load / wall,

@@ -7,12 +7,16 @@ import { WWW } from "./paths.mjs";
 import { waitForPort } from "./probe.mjs";
 import { freePort, start, stop } from "./processes.mjs";
 
+/** Scratch folders lie in one folder of this run, which goes with it, however it ends. */
+const scratchRoot = mkdtempSync(join(tmpdir(), "bench-"));
+process.on("exit", () => rmSync(scratchRoot, { recursive: true, force: true }));
+
 /**
  * @param {import("../peers/index.mjs").Peer & { binary: string }} peer one that was found
  * @param {{ workers?: number, cpus?: string, env?: Record<string, string> }} options
  */
 export const startServer = async (peer, { workers = 1, cpus = String(SERVER_CPU), env = {} } = {}) => {
-  const scratch = mkdtempSync(join(tmpdir(), `bench-${peer.name}-`));
+  const scratch = mkdtempSync(join(scratchRoot, `${peer.name}-`));
   const port = await freePort();
   const plan = peer.start({ binary: peer.binary, port, scratch, workers, www: WWW });
   const started = start(plan.command, { cpus, cwd: plan.cwd, env: { WWW, ...plan.env, ...env } });

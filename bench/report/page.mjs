@@ -127,6 +127,7 @@ const FIGURES = [
   ["p50", (at) => duration(at("p50"))],
   ["p99", (at) => duration(at("p99"))],
   ["p99.9", (at) => duration(at("p999"))],
+  ["waits per request", (at) => figure(at("waits"))],
   ["peak RSS", (at) => `${(at("peakRss") / 1048576).toFixed(0)} MiB`],
   ["server's processor", (at) => percent(at("serverShare"))],
   ["load's processor", (at) => percent(at("loadShare"))],
