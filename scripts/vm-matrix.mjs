@@ -38,7 +38,7 @@ for (const [tool, debian] of [
 
 const installed = () => {
   try {
-    return execFileSync(program, ["-k", KERNELS, "--list"], { encoding: "utf8" }).split("\n").filter(Boolean);
+    return execFileSync(program, ["--list", "-k", KERNELS], { encoding: "utf8" }).split("\n").filter(Boolean);
   } catch {
     return [];
   }
