@@ -19,7 +19,7 @@ const published = () =>
 const list = () => [
   { name: "format and lint", command: "biome", args: ["ci", "--colors=off", "--error-on-warnings", "."] },
   { name: "room walls", command: "depcruise", args: ["--config", ".dependency-cruiser.cjs", "packages", "native"] },
-  { name: "dead code", command: "knip", args: [] },
+  { name: "dead code", command: "knip", args: ["--no-config-hints"] },
   ...published().flatMap(({ manifest, directory }) => [
     { name: `publint ${manifest.name}`, command: "publint", args: ["--strict", "--pack", "pnpm"], cwd: directory },
     {
