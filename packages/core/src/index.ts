@@ -35,3 +35,12 @@ export { STAT, STATS_BYTES, type StatName, Stats, type StatsSnapshot } from "./s
 export { type PeerAddress, RESERVE_BYTES_MAX, type Stream, type StreamHandler, type StreamInfo } from "./stream.ts";
 export { Interval, interval, sleep, spawn, Task, type TaskOptions, timeout } from "./tasks.ts";
 export { WHEEL_STEP_MS, Wheel, WheelEntry } from "./wheel.ts";
+export type { AcquiredListener, OnStream } from "./workers/acquired-listener.ts";
+export { autoWorkers, type CpusOption } from "./workers/cpu.ts";
+export { type CreateRuntimeOptions, createRuntime } from "./workers/create-runtime.ts";
+export type { DrainCallback, SharedBuffer } from "./workers/member.ts";
+export { type Main, type RunOptions, run, type WorkerContext } from "./workers/run.ts";
+export { Running } from "./workers/running.ts";
+export type { RunEvent } from "./workers/supervisor.ts";
+export { acquireListener, onDrain, shareBuffer, sharedBuffers } from "./workers/thread.ts";
+export type { SlotState, WorkerReport } from "./workers/worker-slot.ts";
