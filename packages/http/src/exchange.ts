@@ -36,7 +36,7 @@ export interface BodyReceiver {
 export type Body = string | Uint8Array | null;
 
 export interface Exchange {
-  // — request head; valid as long as somebody holds the exchange —
+  // — request head: readable until the exchange is complete, and afterwards where `retain()` was called in time —
   readonly method: string;
   /** The request target as sent: origin-form, absolute-form, authority-form or "*" (RFC 9112 §3.2). */
   readonly target: string;
@@ -50,6 +50,12 @@ export interface Exchange {
   readonly upgrade: string | null;
   readonly fields: Fields;
   readonly connection: ConnectionInfo;
+  /**
+   * Keeps the head readable for as long as somebody holds the exchange. Needed only where the response is complete when
+   * the handler returns and the head is read later (a log line, say): the receive buffer it lies in is reused then, and
+   * `target`, `path`, `authority` and `fields` throw ERR_HEAD_GONE. Setting `onFinish` does the same. Costs a copy.
+   */
+  retain(): void;
 
   // — request body —
   /** Bytes announced by content-length; 0 where there is no body; -1 where the length is not known beforehand. */

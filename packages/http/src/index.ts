@@ -1,3 +1,16 @@
+export { DATE_BYTES, DateCache } from "./date.ts";
+export { type Context, captureContext, dispatch, runIsolated } from "./dispatch.ts";
+export { HTTP_ERRORS, HttpError, type HttpErrorCode } from "./errors.ts";
 export type { Body, BodyReceiver, ConnectionInfo, Exchange, Handler, HttpVersion } from "./exchange.ts";
+export {
+  checkField,
+  equalsLower,
+  isFieldValue,
+  isToken,
+  listHas,
+  TOKEN_TABLE,
+  VALUE_TABLE,
+} from "./field-syntax.ts";
 export { type FieldList, type Fields, NO_FIELDS } from "./fields.ts";
 export { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type HttpLimits, type HttpTimeouts } from "./limits.ts";
+export { hasNoContent, reasonOf } from "./status.ts";

@@ -1,0 +1,744 @@
+// connection.ts — a client's connection: the read state, the order of answers, and how it all ends.
+import { type Lease, type PeerAddress, type Stream, type StreamHandler, WheelEntry } from "@percore/core";
+import { type ConnectionInfo, dispatch, type Exchange, HttpError } from "@percore/http";
+import { failureOf } from "../codec/failure.ts";
+import * as L from "../codec/layout.ts";
+import { MessageParser, STEP_COMPLETE, STEP_FAILED, STEP_MORE } from "../codec/message-parser.ts";
+import { METHOD_CONNECT, METHOD_GET } from "../codec/methods.ts";
+import { judgeHead, type TargetParts } from "../codec/request-head.ts";
+import { TapeFields } from "../codec/tape-fields.ts";
+import { H1Error, type H1ErrorCode } from "../errors.ts";
+import { ServerExchange } from "./exchange.ts";
+import { RequestBody } from "./request-body.ts";
+import type { H1Server } from "./server.ts";
+import { TunnelStream } from "./tunnel.ts";
+
+// Read state.
+//            error, close asked for            answers out            peer's FIN, linger deadline
+//   READING ───────────────────────▶ ANSWERING ───────────▶ LINGERING ───────────────────────▶ CLOSED
+const READING = 0;
+/** No further request is read. What was read is answered; what comes is dropped. */
+const ANSWERING = 1;
+/** Our FIN is on its way; what comes is dropped until the peer's. */
+const LINGERING = 2;
+const CLOSED = 3;
+/** Somebody else's stream now. */
+const TUNNELED = 4;
+
+/** Allowed for each chunk's size line before it counts as overhead. */
+const CHUNK_LINE_BYTES = 16;
+/** Body rates are averaged over this long. */
+const RATE_WINDOW_MS = 5_000;
+/** CRLF CRLF at the end of a head. */
+const HEAD_END_BYTES = 4;
+/** Largest lease that unparsed bytes are kept in. */
+const BLOCK_BYTES = 65_536;
+const NEVER = Number.POSITIVE_INFINITY;
+
+let connectionIds = 0;
+
+export class ServerConnection implements StreamHandler, ConnectionInfo {
+  readonly id: number;
+  readonly server: H1Server;
+  readonly stream: Stream;
+  /** The exchange whose answer is sent next. */
+  first: ServerExchange | null = null;
+  #last: ServerExchange | null = null;
+  #count = 0;
+  #state: number = READING;
+  #requests = 0;
+  readonly #parser: MessageParser;
+  /** The exchange whose request body is still coming. */
+  #reading: ServerExchange | null = null;
+  /** Bodies that have come whole and that their receivers have not taken. */
+  readonly #leftovers = new Set<RequestBody>();
+  /** Bytes received that may not be parsed yet, in blocks of their own. */
+  #unparsed: Lease[] = [];
+  #replayDue = false;
+  /** The lease being parsed, and what of it lies behind the present message. */
+  #lease: Lease | null = null;
+  #restAt = 0;
+  #restSize = 0;
+  /** Body ranges of the present step that have not been handed on: index of the first one's record, and their number. */
+  #record = 0;
+  #records = 0;
+  #chunkOverhead = 0;
+  #draining = false;
+  #headBegun = false;
+  #tunnel: TunnelStream | null = null;
+  // Deadlines, on the wheel's clock. Moving one later is a store; the timer looks again when it fires.
+  readonly #timer: WheelEntry;
+  #readDeadline: number = NEVER;
+  #sendDeadline: number = NEVER;
+  #queuedThen = 0;
+  #rateSince = 0;
+  #rateBytes = 0;
+
+  constructor(server: H1Server, stream: Stream) {
+    connectionIds += 1;
+    this.id = connectionIds;
+    this.server = server;
+    this.stream = stream;
+    const { limits } = server;
+    this.#parser = new MessageParser(server.machine, L.TYPE_REQUEST, limits.fieldsMax, limits.headBytesMax);
+    this.#timer = new WheelEntry((now) => this.#onDeadline(now));
+    stream.highWaterBytes = limits.writeBufferBytes;
+    this.#setRead(server.timeouts.headersMs);
+    stream.attach(this);
+  }
+
+  get protocol(): "h1" {
+    return "h1";
+  }
+  get encrypted(): boolean {
+    return this.stream.info.encrypted;
+  }
+  get remote(): PeerAddress {
+    return this.stream.info.remote;
+  }
+  get local(): PeerAddress {
+    return this.stream.info.local;
+  }
+  get alpn(): string | null {
+    return this.stream.info.alpn;
+  }
+
+  // — from the stream —
+
+  onData(lease: Lease): void {
+    if (this.#state === TUNNELED) this.stream.unread(lease);
+    else if (this.#unparsed.length > 0) {
+      this.#keepUnparsed(lease.offset, lease.length);
+      lease.release();
+    } else this.#consume(lease);
+  }
+
+  onEnd(): void {
+    if (this.#state >= LINGERING) return;
+    const inRequest = this.#reading !== null || !this.#parser.idle;
+    if (this.#state === READING && inRequest) this.#cutOff();
+    else if (this.first === null) this.#beginClose();
+    else if (this.server.allowHalfClose) this.#stopReading();
+    else this.fail(new HttpError("ERR_CLIENT_LEFT", "the client closed the connection before it was answered"));
+  }
+
+  onDrain(): void {
+    this.#sendDeadline = NEVER;
+    this.first?.drained();
+  }
+
+  onClose(error: Error | null): void {
+    this.#tunnel?.closedEarly(error);
+    if (this.#state >= CLOSED) return;
+    const options = error === null ? undefined : { cause: error };
+    this.#close(new HttpError("ERR_CLIENT_LEFT", "the connection closed before the exchange was complete", options));
+  }
+
+  // — reading —
+
+  #consume(lease: Lease): void {
+    let at = lease.offset;
+    const end = at + lease.length;
+    this.#lease = lease;
+    try {
+      while (at < end && (this.#state === READING || this.#reading !== null)) {
+        if (!this.#mayParse()) {
+          this.#keepUnparsed(at, end - at);
+          break;
+        }
+        at = this.#step(at, end);
+      }
+    } catch (error) {
+      // Not a handler's: this connection is lost, the worker goes on.
+      this.server.report(error, null);
+      this.fail(new HttpError("ERR_EXCHANGE_ABANDONED", "the connection failed", { cause: error }));
+    }
+    this.#lease = null;
+    lease.release();
+    if (this.#state < LINGERING) this.#updatePause();
+  }
+
+  /** Between messages: whether another may be read. Inside of one always. */
+  #mayParse(): boolean {
+    const last = this.#last;
+    if (last === null || this.#reading !== null || !this.#parser.idle) return true;
+    if (this.#count >= this.server.limits.pipelinedMax) return false;
+    // What follows a request for another protocol is no HTTP until the answer says so (CVE-2026-2833).
+    if (last.asksUpgrade) return false;
+    return this.#leftovers.size === 0;
+  }
+
+  /** Parses to the end of the message or of the bytes, and lets the handler have it. Returns where to go on. */
+  #step(at: number, end: number): number {
+    const parser = this.#parser;
+    const step = parser.step(at, end - at);
+    const next = at + parser.consumed;
+    this.#restAt = next;
+    this.#restSize = end - next;
+    if (parser.headFresh) this.#openExchange(step, at);
+    else if (this.#reading !== null) this.#readBody(this.#reading, step);
+    else if (step === STEP_MORE) this.#headGoesOn();
+    else this.#refuse(failureOf(this.server.machine, parser));
+    return next;
+  }
+
+  /** A head has come in part. */
+  #headGoesOn(): void {
+    const { limits, machine, timeouts } = this.server;
+    const { i32 } = machine.arena;
+    const inTarget = i32[L.LAST] === L.LAST_TARGET;
+    if (inTarget && i32[L.TARGET_SIZE] > limits.targetBytesMax) this.#refuse("ERR_H1_TARGET_TOO_LONG");
+    else if (this.#parser.carriedBytes > limits.headBytesMax) {
+      this.#refuse(inTarget ? "ERR_H1_TARGET_TOO_LONG" : "ERR_H1_HEAD_TOO_LARGE");
+    } else if (!this.#headBegun) {
+      this.#headBegun = true;
+      if (this.#requests > 0) this.#setRead(timeouts.headersMs);
+    }
+  }
+
+  /** A head is complete, and described by the control block. */
+  #openExchange(step: number, at: number): void {
+    const { server } = this;
+    const { machine, limits } = server;
+    const { i32 } = machine.arena;
+    const parser = this.#parser;
+    const verdict = judgeHead(machine, parser.record);
+    const error = verdict.error ?? this.#sizeError() ?? this.#failedAtHead(step);
+    if (error !== null) {
+      this.#refuse(error);
+      return;
+    }
+    this.#headBegun = false;
+    this.#requests += 1;
+    const body = this.#bodyOf();
+    if (body !== null && body.length > limits.bodyBytesMax) {
+      this.#refuse("ERR_H1_BODY_TOO_LARGE");
+      return;
+    }
+    const exchange = this.#newExchange(verdict.parts, body);
+    this.#append(exchange);
+    server.counters.requests += 1;
+    const base = machine.tapeBase;
+    const top = i32[L.TOP];
+    this.#takeRecords();
+    if (body !== null) {
+      this.#reading = exchange;
+      this.#chunkOverhead = 0;
+      if (body.length < 0) this.#countOverhead(this.#headEnd() + HEAD_END_BYTES - (at - i32[L.BASE]));
+    }
+    const trailers = step === STEP_COMPLETE ? this.#trailers() : null;
+    // The handler may make other connections parse; their tapes go above this one.
+    machine.tapeBase = top;
+    dispatch(server.handler, exchange, this.handlerFailed);
+    if (body !== null) this.#passBody(exchange, body, step, trailers);
+    exchange.leaveHead();
+    machine.tapeBase = base;
+    parser.forgetHead();
+  }
+
+  #sizeError(): H1ErrorCode | null {
+    const { limits, machine } = this.server;
+    if (machine.arena.i32[L.TARGET_SIZE] > limits.targetBytesMax) return "ERR_H1_TARGET_TOO_LONG";
+    return this.#headEnd() + HEAD_END_BYTES > limits.headBytesMax ? "ERR_H1_HEAD_TOO_LARGE" : null;
+  }
+
+  /** llhttp looks at Transfer-Encoding after the head; what it finds is the head's fault. */
+  #failedAtHead(step: number): H1ErrorCode | null {
+    const failed = step === STEP_FAILED && this.#parser.errorCode === L.HPE_INVALID_TRANSFER_ENCODING;
+    return failed ? "ERR_H1_CODING_INVALID" : null;
+  }
+
+  /** End of the last field line, or of the target, relative to the head's beginning. */
+  #headEnd(): number {
+    const { machine } = this.server;
+    const { i32 } = machine.arena;
+    const fields = i32[L.FIELDS];
+    if (fields === 0) return i32[L.TARGET] + i32[L.TARGET_SIZE];
+    const last = (machine.tapeBase >> 2) + (fields - 1) * 4;
+    return i32[last + 2] + i32[last + 3];
+  }
+
+  #bodyOf(): RequestBody | null {
+    const { arena } = this.server.machine;
+    const { i32 } = arena;
+    const seen = i32[L.SEEN];
+    if ((seen & (L.SEEN_CONTENT_LENGTH | L.SEEN_TRANSFER_ENCODING)) === 0) return null;
+    let length = -1;
+    if (seen & L.SEEN_CONTENT_LENGTH) {
+      // llhttp counts down; what this step brought has to be added again.
+      const left = (this.#parser.record + L.PARSER_CONTENT_LENGTH) >> 2;
+      length = (i32[left] >>> 0) + (i32[left + 1] >>> 0) * 4_294_967_296;
+      const records = i32[L.BODIES];
+      for (let record = i32[L.TOP] - (i32[L.TRAILERS] + records) * 16, at = 0; at < records; at += 1) {
+        length += i32[((record + at * 16) >> 2) + 1];
+      }
+      if (length === 0) return null;
+    }
+    return new RequestBody(arena, length, (error) => this.#receiverFailed(error));
+  }
+
+  #newExchange(parts: TargetParts | null, body: RequestBody | null): ServerExchange {
+    const { machine, limits, timeouts, clock } = this.server;
+    const { i32, u8 } = machine.arena;
+    const { record } = this.#parser;
+    const seen = i32[L.SEEN];
+    const flags = i32[L.FLAGS];
+    const method = u8[record + L.PARSER_METHOD];
+    const minor = u8[record + L.PARSER_MINOR];
+    const closes =
+      (flags & L.FLAG_CLOSE) !== 0 ||
+      (minor === 0 && (flags & L.FLAG_KEEP_ALIVE) === 0) ||
+      method === METHOD_CONNECT ||
+      this.#requests === limits.requestsPerConnectionMax;
+    const exchange = new ServerExchange(
+      this,
+      method,
+      minor,
+      closes,
+      body !== null && minor === 1 && (seen & L.SEEN_EXPECT) !== 0,
+      method === METHOD_CONNECT || ((seen & L.SEEN_UPGRADE_ASKED) !== 0 && minor === 1),
+      parts,
+      body,
+      i32[L.BASE],
+      machine.tapeBase,
+      i32[L.FIELDS],
+      i32[L.TARGET],
+      i32[L.TARGET_SIZE],
+    );
+    if (closes) this.#state = ANSWERING;
+    if (timeouts.handlerMs > 0) {
+      exchange.deadline = clock.now + timeouts.handlerMs;
+      this.#arm(exchange.deadline);
+    }
+    return exchange;
+  }
+
+  #append(exchange: ServerExchange): void {
+    if (this.#last === null) this.first = exchange;
+    else this.#last.next = exchange;
+    this.#last = exchange;
+    this.#count += 1;
+    this.server.counters.exchangesOpen += 1;
+  }
+
+  // — request bodies —
+
+  #takeRecords(): void {
+    const { i32 } = this.server.machine.arena;
+    this.#records = i32[L.BODIES];
+    this.#record = (i32[L.TOP] - (i32[L.TRAILERS] + i32[L.BODIES]) * 16) >> 2;
+  }
+
+  #readBody(exchange: ServerExchange, step: number): void {
+    const { machine, timeouts, limits, clock } = this.server;
+    const { i32 } = machine.arena;
+    const body = exchange.requestBody as RequestBody;
+    const base = machine.tapeBase;
+    this.#takeRecords();
+    if (body.length < 0) this.#countOverhead(0);
+    const trailers = step === STEP_COMPLETE ? this.#trailers() : null;
+    machine.tapeBase = i32[L.TOP];
+    this.#setRead(timeouts.receiveMs);
+    if (step === STEP_MORE && this.#isTooSlow(clock.now)) this.#bodyFailed(exchange, "ERR_H1_BODY_RATE");
+    else if (this.#parser.carriedBytes > limits.headBytesMax) this.#bodyFailed(exchange, "ERR_H1_HEAD_TOO_LARGE");
+    else this.#passBody(exchange, body, step, trailers);
+    machine.tapeBase = base;
+  }
+
+  /** Hands on, or keeps, what the present step brought of the body. */
+  #passBody(exchange: ServerExchange, body: RequestBody, step: number, trailers: TapeFields | null): void {
+    const { limits, machine, timeouts } = this.server;
+    while (this.#records > 0) this.#pushRecord(body);
+    if (this.#reading !== exchange) return;
+    if (body.received > limits.bodyBytesMax) this.#bodyFailed(exchange, "ERR_H1_BODY_TOO_LARGE");
+    else if (this.#chunkOverhead > limits.chunkOverheadBytesMax) this.#bodyFailed(exchange, "ERR_H1_CHUNK_OVERHEAD");
+    else if (step === STEP_COMPLETE) {
+      this.#reading = null;
+      this.#readDeadline = this.first === null ? this.server.clock.now + (timeouts.idleMs || NEVER) : NEVER;
+      body.end(trailers);
+      if (body.keptBytes > limits.bodyBufferBytes) this.#leftovers.add(body);
+    } else if (step === STEP_FAILED) this.#bodyFailed(exchange, failureOf(machine, this.#parser));
+    else if (body.discarding && body.received - body.discardedFrom > limits.discardBodyBytesMax) this.#beginClose();
+    else if (this.#readDeadline === NEVER) this.#beginRate();
+  }
+
+  #pushRecord(body: RequestBody): void {
+    const { i32 } = this.server.machine.arena;
+    const record = this.#record;
+    this.#record += 4;
+    this.#records -= 1;
+    const size = i32[record + 1];
+    this.#rateBytes += size;
+    body.push(this.#lease as Lease, i32[record], size);
+  }
+
+  /** The exchange's receiver is ready: what the present step brought goes to it at once. */
+  deliverBody(exchange: ServerExchange): void {
+    const body = exchange.requestBody as RequestBody;
+    if (this.#reading === exchange && this.#lease !== null) {
+      while (this.#records > 0 && body.flows) this.#pushRecord(body);
+    } else if (this.#lease === null && this.#state < LINGERING) {
+      this.#leftovers.delete(body);
+      this.#updatePause();
+      this.#replaySoon();
+    }
+  }
+
+  /** Some of the exchange's body is here. */
+  hasBodyBytes(exchange: ServerExchange): boolean {
+    const body = exchange.requestBody;
+    return body !== null && (body.received > 0 || body.complete || (this.#reading === exchange && this.#records > 0));
+  }
+
+  /** Chunk size lines and extensions: bytes of this step that are neither head, body nor trailers. */
+  #countOverhead(headBytes: number): void {
+    const { i32 } = this.server.machine.arena;
+    let bytes = this.#parser.consumed - Math.max(headBytes, 0) - i32[L.CHUNKS] * CHUNK_LINE_BYTES;
+    for (let at = 0; at < this.#records; at += 1) bytes -= i32[this.#record + at * 4 + 1];
+    // Trailers are bounded as a head is; those of this step are left out, the carried ones are not on the way here.
+    if (i32[L.TRAILERS] > 0) return;
+    this.#chunkOverhead = Math.max(0, this.#chunkOverhead + bytes);
+  }
+
+  #trailers(): TapeFields | null {
+    const { machine, texts } = this.server;
+    const { i32 } = machine.arena;
+    const count = i32[L.TRAILERS];
+    if (count === 0) return null;
+    const first = i32[L.TOP] - count * 16;
+    const start = i32[first >> 2];
+    const last = (i32[L.TOP] - 16) >> 2;
+    const trailers = new TapeFields(machine, texts, i32[L.BASE], first, count);
+    trailers.detach(texts.copy(i32[L.BASE] + start, i32[last + 2] + i32[last + 3] - start), 0);
+    return trailers;
+  }
+
+  #beginRate(): void {
+    this.#rateSince = this.server.clock.now;
+    this.#rateBytes = 0;
+    this.#setRead(this.server.timeouts.receiveMs);
+  }
+
+  #isTooSlow(now: number): boolean {
+    const elapsed = now - this.#rateSince;
+    if (elapsed < RATE_WINDOW_MS) return false;
+    const { bodyRateMin } = this.server.timeouts;
+    const tooSlow = bodyRateMin > 0 && this.#rateBytes * 1000 < bodyRateMin * elapsed;
+    this.#rateSince = now;
+    this.#rateBytes = 0;
+    return tooSlow;
+  }
+
+  #receiverFailed(error: unknown): void {
+    const exchange = this.#reading ?? this.first;
+    if (exchange !== null) this.handlerFailed(exchange, error);
+    else this.server.report(error, null);
+  }
+
+  // — answering —
+
+  /** True where no further request can follow this response. */
+  mustCloseBehind(exchange: ServerExchange): boolean {
+    const body = exchange.requestBody;
+    if (body !== null && !body.complete) {
+      // Without 100 Continue it is open whether the body comes at all (RFC 9110 §10.1.1).
+      if (exchange.awaitsContinue) return true;
+      if (!body.hasReceiver && body.length - body.received > this.server.limits.discardBodyBytesMax) return true;
+    }
+    return (this.#draining || this.#state !== READING) && exchange.next === null;
+  }
+
+  /** The exchange's response has been given whole. */
+  responseEnded(exchange: ServerExchange): void {
+    if (exchange !== this.first) return;
+    this.#advance();
+    if (this.#lease !== null || this.#state >= LINGERING) return;
+    this.#updatePause();
+    this.#replaySoon();
+  }
+
+  /** Goes on to the first response that is not complete. */
+  #advance(): void {
+    for (let done = this.first; done !== null && done.hasEnded; done = this.first) {
+      this.first = done.next;
+      if (this.first === null) this.#last = null;
+      this.#count -= 1;
+      this.server.counters.exchangesOpen -= 1;
+      this.#settle(done);
+      if (done.closes) {
+        this.#beginClose();
+        return;
+      }
+      this.first?.takeTurn();
+    }
+    if (this.first !== null) return;
+    if (this.#state === ANSWERING) this.#beginClose();
+    else if (this.#reading === null && this.#parser.idle)
+      this.#setRead(this.#draining ? this.server.timeouts.lingerMs : this.server.timeouts.idleMs);
+  }
+
+  /** The response is out; what is left is its body's rest and those who want to know. */
+  #settle(exchange: ServerExchange): void {
+    const body = exchange.requestBody;
+    if (body !== null && !body.hasReceiver) {
+      this.#leftovers.delete(body);
+      body.discard();
+    }
+    if (exchange.wantsFinish) this.stream.onFlushed((error) => exchange.finished(error));
+    if (this.stream.needsDrain) this.armSend();
+  }
+
+  readonly handlerFailed = (exchange: Exchange, error: unknown): void => {
+    this.server.counters.handlerErrors += 1;
+    this.server.report(error, exchange);
+    const failed = exchange as ServerExchange;
+    if (!failed.open) return;
+    if (failed.responded)
+      this.fail(new HttpError("ERR_EXCHANGE_ABANDONED", "the handler failed midway", { cause: error }));
+    else failed.respond(500, ERROR_FIELDS, "500 Internal Server Error\n");
+  };
+
+  // — what the client did wrong —
+
+  /** A head that is none: an answer, in its turn, and the end. */
+  #refuse(code: H1ErrorCode): void {
+    this.server.counters.refused += 1;
+    const exchange = new ServerExchange(this, METHOD_GET, 1, true, false, false, null, null, 0, 0, 0, 0, 0);
+    this.#append(exchange);
+    this.#stopReading();
+    this.#parser.reset();
+    const error = new H1Error(code);
+    exchange.refuse(error.status, error);
+  }
+
+  #bodyFailed(exchange: ServerExchange, code: H1ErrorCode): void {
+    this.server.counters.refused += 1;
+    const error = new H1Error(code);
+    this.#reading = null;
+    this.#records = 0;
+    this.#stopReading();
+    exchange.requestBody?.fail(error);
+    if (exchange.hasEnded) this.#beginClose();
+    else if (exchange.responded) this.fail(error);
+    else if (exchange.open) exchange.refuse(error.status, error);
+  }
+
+  /** The client has closed its side within a request. */
+  #cutOff(): void {
+    if (this.#reading !== null) this.#bodyFailed(this.#reading, "ERR_H1_REQUEST_CUT");
+    else this.#refuse("ERR_H1_REQUEST_CUT");
+  }
+
+  #stopReading(): void {
+    if (this.#state === READING) this.#state = ANSWERING;
+    this.#readDeadline = NEVER;
+    for (const lease of this.#unparsed) lease.release();
+    this.#unparsed = [];
+    if (this.stream.paused) this.stream.resume();
+  }
+
+  // — pausing —
+
+  #keepUnparsed(from: number, size: number): void {
+    const { arena } = this.server.machine;
+    for (let done = 0; done < size; done += BLOCK_BYTES) {
+      const part = Math.min(BLOCK_BYTES, size - done);
+      const lease = arena.lease(part);
+      arena.u8.copyWithin(lease.offset, from + done, from + done + part);
+      this.#unparsed.push(lease);
+    }
+  }
+
+  #updatePause(): void {
+    const body = this.#reading === null ? null : this.#reading.requestBody;
+    const full = body !== null && body.keptBytes > this.server.limits.bodyBufferBytes;
+    const pause = full || this.#unparsed.length > 0;
+    if (pause === this.stream.paused) return;
+    if (pause) {
+      this.#readDeadline = NEVER;
+      this.stream.pause();
+      return;
+    }
+    if (body !== null) this.#beginRate();
+    this.stream.resume();
+  }
+
+  /** Parses what was kept, in a microtask: an answer given now must not run the next handler inside of itself. */
+  #replaySoon(): void {
+    if (this.#replayDue || this.#unparsed.length === 0 || !this.#mayParse()) return;
+    this.#replayDue = true;
+    queueMicrotask(() => {
+      this.#replayDue = false;
+      this.#replay();
+    });
+  }
+
+  #replay(): void {
+    const waiting = this.#unparsed;
+    this.#unparsed = [];
+    for (let lease = waiting.shift(); lease !== undefined; lease = waiting.shift()) {
+      if (this.#state >= LINGERING) lease.release();
+      else this.#consume(lease);
+      if (this.#unparsed.length === 0) continue;
+      this.#unparsed.push(...waiting);
+      break;
+    }
+    if (this.#state < LINGERING) this.#updatePause();
+  }
+
+  // — the end —
+
+  /** The request has become a tunnel: what follows is its owner's. */
+  becomeTunnel(exchange: ServerExchange): Stream {
+    const { server, stream } = this;
+    this.#state = TUNNELED;
+    this.first = null;
+    this.#last = null;
+    this.#count = 0;
+    server.counters.exchangesOpen -= 1;
+    server.counters.tunnels += 1;
+    this.#settle(exchange);
+    this.#tunnel = new TunnelStream(stream, server.clock, server.timeouts.tunnelIdleMs, () => server.removed(this));
+    for (const lease of this.#unparsed) stream.unread(lease);
+    this.#unparsed = [];
+    if (this.#lease !== null && this.#restSize > 0) {
+      stream.unread(this.#lease.slice(this.#restAt - this.#lease.offset, this.#restSize));
+    }
+    this.#parser.release();
+    server.clock.wheel.remove(this.#timer);
+    if (stream.paused) stream.resume();
+    return this.#tunnel;
+  }
+
+  /** Finishes what has been begun, then closes; see H1Server.drain. */
+  drain(): void {
+    this.#draining = true;
+    if (this.first === null && this.#reading === null && this.#parser.idle && this.#state === READING) {
+      this.#setRead(this.server.timeouts.lingerMs || 1);
+    }
+  }
+
+  /** All is answered: FIN, and what comes is dropped for a while so that no RST overtakes the last answer. */
+  #beginClose(): void {
+    if (this.#state >= LINGERING) return;
+    this.#stopReading();
+    this.#state = LINGERING;
+    this.#reading?.requestBody?.fail(
+      new HttpError("ERR_REQUEST_INVALID", "the connection closes behind its last response"),
+    );
+    this.#reading = null;
+    this.#records = 0;
+    if (this.first !== null) {
+      this.#abortAll(new HttpError("ERR_EXCHANGE_ABANDONED", "an earlier response closed the connection"));
+    }
+    this.stream.end();
+    if (this.stream.queuedBytes > 0) this.armSend();
+    this.stream.onFlushed(() => {
+      if (this.#state === LINGERING) this.#setRead(this.server.timeouts.lingerMs || 1);
+    });
+  }
+
+  /** Gives the connection up at once. */
+  fail(error: Error): void {
+    if (this.#state >= CLOSED) return;
+    this.#close(error);
+    this.stream.reset();
+  }
+
+  #close(error: Error): void {
+    this.#state = CLOSED;
+    this.#parser.release();
+    for (const lease of this.#unparsed) lease.release();
+    this.#unparsed = [];
+    this.#records = 0;
+    this.server.clock.wheel.remove(this.#timer);
+    const reading = this.#reading;
+    this.#reading = null;
+    reading?.requestBody?.fail(error);
+    this.#abortAll(error);
+    this.server.removed(this);
+  }
+
+  #abortAll(error: Error): void {
+    for (const body of this.#leftovers) body.fail(error);
+    this.#leftovers.clear();
+    const { counters } = this.server;
+    for (let exchange = this.first; exchange !== null; exchange = this.first) {
+      this.first = exchange.next;
+      if (this.first === null) this.#last = null;
+      this.#count -= 1;
+      counters.exchangesOpen -= 1;
+      if (!exchange.hasEnded) counters.aborted += 1;
+      exchange.requestBody?.fail(error);
+      exchange.aborted(error);
+    }
+  }
+
+  // — deadlines —
+
+  #setRead(ms: number): void {
+    this.#readDeadline = ms > 0 ? this.server.clock.now + ms : NEVER;
+    this.#arm(this.#readDeadline);
+  }
+
+  /** A writer waits for the peer to take bytes. */
+  armSend(): void {
+    const { timeouts, clock } = this.server;
+    if (timeouts.sendMs === 0 || this.#sendDeadline !== NEVER) return;
+    this.#queuedThen = this.stream.queuedBytes;
+    this.#sendDeadline = clock.now + timeouts.sendMs;
+    this.#arm(this.#sendDeadline);
+  }
+
+  #arm(deadline: number): void {
+    if (deadline < this.#timer.deadline) this.server.clock.wheel.set(this.#timer, deadline);
+  }
+
+  #onDeadline(now: number): void {
+    if (this.#sendDeadline <= now) this.#sendExpired(now);
+    if (this.#readDeadline <= now && this.#state < CLOSED) this.#readExpired();
+    if (this.server.timeouts.handlerMs > 0) this.#handlersExpired(now);
+    if (this.#state >= CLOSED) return;
+    let next = Math.min(this.#readDeadline, this.#sendDeadline);
+    for (let exchange = this.first; exchange !== null; exchange = exchange.next) {
+      next = Math.min(next, exchange.deadline);
+    }
+    this.#arm(next);
+  }
+
+  #readExpired(): void {
+    this.#readDeadline = NEVER;
+    if (this.#state !== LINGERING) this.server.counters.timeouts += 1;
+    if (this.#state === LINGERING) this.fail(new HttpError("ERR_CLIENT_LEFT", "the client never closed its side"));
+    else if (this.#reading !== null) this.#bodyFailed(this.#reading, "ERR_H1_BODY_TIMEOUT");
+    else if (!this.#parser.idle) this.#refuse("ERR_H1_HEAD_TIMEOUT");
+    else if (this.stream.queuedBytes > 0) this.fail(new HttpError("ERR_SEND_TIMEOUT", "the client took nothing"));
+    else this.#beginClose();
+  }
+
+  #sendExpired(now: number): void {
+    const queued = this.stream.queuedBytes;
+    this.#sendDeadline = NEVER;
+    if (queued === 0) return;
+    if (queued < this.#queuedThen) {
+      this.#queuedThen = queued;
+      this.#sendDeadline = now + this.server.timeouts.sendMs;
+      return;
+    }
+    this.server.counters.timeouts += 1;
+    this.fail(new HttpError("ERR_SEND_TIMEOUT", "the client took no byte within timeouts.sendMs"));
+  }
+
+  #handlersExpired(now: number): void {
+    for (let exchange = this.first; exchange !== null && this.#state < LINGERING; exchange = exchange.next) {
+      if (exchange.deadline > now || exchange.hasEnded) continue;
+      exchange.deadline = NEVER;
+      this.server.counters.timeouts += 1;
+      const error = new HttpError("ERR_HANDLER_TIMEOUT", "the response was not complete within timeouts.handlerMs");
+      if (exchange.responded) this.fail(error);
+      else exchange.refuse(503, error);
+    }
+  }
+}
+
+const ERROR_FIELDS = Object.freeze(["content-type", "text/plain"]);

@@ -1,0 +1,155 @@
+// server.ts — what the HTTP/1.1 connections of one thread share: handler, limits, encoders, clock, counters.
+import type { Arena, Stream, Wheel } from "@percore/core";
+import {
+  DateCache,
+  DEFAULT_LIMITS,
+  DEFAULT_TIMEOUTS,
+  type Exchange,
+  type Handler,
+  HttpError,
+  type HttpLimits,
+  type HttpTimeouts,
+} from "@percore/http";
+import { BodyEncoder } from "../codec/body-encoder.ts";
+import { HeadEncoder } from "../codec/head-encoder.ts";
+import { Machine } from "../codec/machine.ts";
+import { FIELDS_MAX_MAX, HEAD_BYTES_MAX_MAX } from "../codec/message-parser.ts";
+import { TextCache } from "../codec/text.ts";
+import { ServerConnection } from "./connection.ts";
+
+/** The thread's clock: a `Runtime` is one, so is a test's `FakeClock`. */
+export interface Clock {
+  /** Milliseconds, monotonic, as of this batch. */
+  readonly now: number;
+  readonly wheel: Wheel;
+}
+
+export interface H1ServerOptions {
+  readonly arena: Arena;
+  readonly clock: Clock;
+  readonly handler: Handler;
+  readonly limits?: Partial<HttpLimits>;
+  readonly timeouts?: Partial<HttpTimeouts>;
+  /** Send 100 Continue when the handler asks for the body of a client that waits for it. Default true. */
+  readonly autoContinue?: boolean;
+  /**
+   * A client that has closed its sending side while its request was being answered: false (default) takes it for a client
+   * that has left, true goes on answering. No browser or library leaves a connection half open; `nc -N` does.
+   */
+  readonly allowHalfClose?: boolean;
+  /** Told what handlers throw or reject with, and what else went wrong on our side. Default: console.error. */
+  readonly report?: (error: unknown, exchange: Exchange | null) => void;
+  /** Milliseconds since 1970, for Date. A test gives its own. */
+  readonly wallClock?: () => number;
+}
+
+/** Counts since the start, but for the `open` ones. */
+export interface H1Counters {
+  connections: number;
+  connectionsOpen: number;
+  requests: number;
+  exchangesOpen: number;
+  /** Requests answered with an error of ours: malformed, too large, too slow. */
+  refused: number;
+  /** Exchanges that ended before their response was complete. */
+  aborted: number;
+  handlerErrors: number;
+  /** Connections a deadline ended. */
+  timeouts: number;
+  tunnels: number;
+}
+
+export class H1Server {
+  readonly limits: HttpLimits;
+  readonly timeouts: HttpTimeouts;
+  readonly handler: Handler;
+  readonly autoContinue: boolean;
+  readonly allowHalfClose: boolean;
+  readonly report: (error: unknown, exchange: Exchange | null) => void;
+  readonly clock: Clock;
+  readonly machine: Machine;
+  readonly texts: TextCache;
+  readonly date: DateCache;
+  readonly heads: HeadEncoder;
+  readonly bodies: BodyEncoder;
+  readonly counters: H1Counters = {
+    connections: 0,
+    connectionsOpen: 0,
+    requests: 0,
+    exchangesOpen: 0,
+    refused: 0,
+    aborted: 0,
+    handlerErrors: 0,
+    timeouts: 0,
+    tunnels: 0,
+  };
+  readonly #connections = new Set<ServerConnection>();
+  #draining = false;
+  #whenEmpty: (() => void)[] = [];
+
+  /** @throws {HttpError} ERR_OPTION_INVALID for a limit outside its range. */
+  constructor(options: H1ServerOptions) {
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+    checkRange("limits.headBytesMax", this.limits.headBytesMax, 1, HEAD_BYTES_MAX_MAX);
+    checkRange("limits.fieldsMax", this.limits.fieldsMax, 1, FIELDS_MAX_MAX);
+    checkRange("limits.pipelinedMax", this.limits.pipelinedMax, 1, Number.MAX_SAFE_INTEGER);
+    this.handler = options.handler;
+    this.autoContinue = options.autoContinue ?? true;
+    this.allowHalfClose = options.allowHalfClose ?? false;
+    this.report = options.report ?? ((error) => console.error(error));
+    this.clock = options.clock;
+    this.machine = Machine.of(options.arena);
+    this.texts = new TextCache(this.machine.bytes);
+    this.date = new DateCache(options.wallClock);
+    this.heads = new HeadEncoder(this.machine, this.date);
+    this.bodies = new BodyEncoder(this.machine);
+  }
+
+  /** Serves a stream from now on; the stream must be of this server's arena. */
+  accept(stream: Stream): ServerConnection {
+    const connection = new ServerConnection(this, stream);
+    this.#connections.add(connection);
+    this.counters.connections += 1;
+    this.counters.connectionsOpen += 1;
+    if (this.#draining) connection.drain();
+    return connection;
+  }
+
+  /**
+   * Lets every connection finish what it has begun and then close: answers say connection: close, idle connections get
+   * `timeouts.lingerMs` for a request that is on its way. Resolves when none is left; `close()` ends it earlier.
+   */
+  drain(): Promise<void> {
+    this.#draining = true;
+    for (const connection of [...this.#connections]) connection.drain();
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenEmpty.push(resolve));
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Resets every connection. */
+  close(): void {
+    this.#draining = true;
+    const error = new HttpError("ERR_EXCHANGE_ABANDONED", "the server was closed");
+    for (const connection of [...this.#connections]) connection.fail(error);
+  }
+
+  /** For connections: this one is gone. */
+  removed(connection: ServerConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.counters.connectionsOpen -= 1;
+    if (this.#connections.size > 0) return;
+    const waiting = this.#whenEmpty;
+    this.#whenEmpty = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+const checkRange = (name: string, value: number, min: number, max: number): void => {
+  if (value >= min && value <= max) return;
+  throw new HttpError("ERR_OPTION_INVALID", `${name} is ${value}, must be ${min}..${max}`);
+};

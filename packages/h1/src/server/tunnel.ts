@@ -1,0 +1,167 @@
+// tunnel.ts — the stream behind Upgrade or CONNECT: the connection's own, with a deadline for silence both ways.
+import { type Arena, type Lease, type Stream, type StreamHandler, type StreamInfo, WheelEntry } from "@percore/core";
+import type { Clock } from "./server.ts";
+
+export class TunnelStream implements Stream, StreamHandler {
+  readonly arena: Arena;
+  readonly info: StreamInfo;
+  readonly #inner: Stream;
+  readonly #clock: Clock;
+  readonly #idleMs: number;
+  readonly #timer: WheelEntry;
+  readonly #closed: () => void;
+  #handler: StreamHandler | null = null;
+  #activeAt: number;
+  #queuedThen = 0;
+  #isClosed = false;
+
+  /**
+   * @param idleMs silence both ways after which the tunnel is reset; 0 = never
+   * @param closed told once, when the stream is gone
+   */
+  constructor(inner: Stream, clock: Clock, idleMs: number, closed: () => void) {
+    this.arena = inner.arena;
+    this.info = inner.info;
+    this.#inner = inner;
+    this.#clock = clock;
+    this.#idleMs = idleMs;
+    this.#closed = closed;
+    this.#activeAt = clock.now;
+    this.#timer = new WheelEntry((now) => this.#onDeadline(now));
+    if (idleMs > 0) clock.wheel.set(this.#timer, clock.now + idleMs);
+  }
+
+  attach(handler: StreamHandler): void {
+    this.#handler = handler;
+    const early = this.#closedEarly;
+    if (early === null) this.#inner.attach(this);
+    else queueMicrotask(() => handler.onClose(early.error));
+  }
+
+  // — from the peer —
+
+  onData(lease: Lease): void {
+    this.#activeAt = this.#clock.now;
+    this.#owner().onData(lease);
+  }
+
+  onEnd(): void {
+    this.#activeAt = this.#clock.now;
+    this.#owner().onEnd();
+  }
+
+  onDrain(): void {
+    this.#activeAt = this.#clock.now;
+    this.#owner().onDrain();
+  }
+
+  onClose(error: Error | null): void {
+    this.release();
+    this.#owner().onClose(error);
+  }
+
+  /** The stream closed before anybody was attached; whoever attaches is told. */
+  closedEarly(error: Error | null): void {
+    this.#closedEarly = { error };
+    this.release();
+  }
+  #closedEarly: { readonly error: Error | null } | null = null;
+
+  /** Lets go of what the tunnel holds of the server. */
+  release(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#clock.wheel.remove(this.#timer);
+    this.#closed();
+  }
+
+  // — towards the peer —
+
+  reserve(size: number): number {
+    this.#activeAt = this.#clock.now;
+    return this.#inner.reserve(size);
+  }
+  commit(size: number): void {
+    this.#inner.commit(size);
+  }
+  write(lease: Lease): void {
+    this.#activeAt = this.#clock.now;
+    this.#inner.write(lease);
+  }
+  writeBytes(bytes: Uint8Array): void {
+    this.#activeAt = this.#clock.now;
+    this.#inner.writeBytes(bytes);
+  }
+  sendFile(fd: number, offset: number, length: number, done: (error: Error | null, sent: number) => void): void {
+    this.#activeAt = this.#clock.now;
+    this.#inner.sendFile(fd, offset, length, done);
+  }
+  cork(): void {
+    this.#inner.cork();
+  }
+  uncork(): void {
+    this.#inner.uncork();
+  }
+  flush(): void {
+    this.#inner.flush();
+  }
+  end(): void {
+    this.#inner.end();
+  }
+  reset(code?: number): void {
+    this.#inner.reset(code);
+  }
+  get queuedBytes(): number {
+    return this.#inner.queuedBytes;
+  }
+  get highWaterBytes(): number {
+    return this.#inner.highWaterBytes;
+  }
+  set highWaterBytes(bytes: number) {
+    this.#inner.highWaterBytes = bytes;
+  }
+  get needsDrain(): boolean {
+    return this.#inner.needsDrain;
+  }
+  onFlushed(done: (error: Error | null) => void): void {
+    this.#inner.onFlushed(done);
+  }
+
+  pause(): void {
+    this.#inner.pause();
+  }
+  resume(): void {
+    this.#inner.resume();
+  }
+  get paused(): boolean {
+    return this.#inner.paused;
+  }
+
+  get open(): boolean {
+    return this.#inner.open;
+  }
+  get ended(): boolean {
+    return this.#inner.ended;
+  }
+  get peerEnded(): boolean {
+    return this.#inner.peerEnded;
+  }
+  unread(lease: Lease): void {
+    this.#inner.unread(lease);
+  }
+
+  #owner(): StreamHandler {
+    if (this.#handler === null) throw new Error("nothing is received before attach");
+    return this.#handler;
+  }
+
+  #onDeadline(now: number): void {
+    // A write counts as activity when the kernel takes bytes, too: a long queue that drains is no silence.
+    const queued = this.#inner.queuedBytes;
+    if (queued < this.#queuedThen) this.#activeAt = now;
+    this.#queuedThen = queued;
+    const due = this.#activeAt + this.#idleMs;
+    if (due <= now) this.#inner.reset();
+    else this.#clock.wheel.set(this.#timer, due);
+  }
+}
