@@ -5,9 +5,9 @@ import { ServerError } from "../errors.ts";
 import { type ContextHost, ServerContext } from "./context.ts";
 import { explainNativeError, NativeResponse } from "./native-classes.ts";
 import { giveUp, type Report } from "./outcome.ts";
-import { type Request, requestOfExchange } from "./request.ts";
-import { fromNativeResponse, isOwnResponse, type Response } from "./response.ts";
-import { discardResponse, sendResponse } from "./send.ts";
+import { markAnswered, type Request, requestOfExchange } from "./request.ts";
+import { fromNativeResponse, isOwnResponse, type Response, simpleBodyOf } from "./response.ts";
+import { discardResponse, sendSimple, sendStreamed } from "./send.ts";
 
 type AnyResponse = Response | globalThis.Response;
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler that accepted a tunnel returns nothing at all.
@@ -65,11 +65,14 @@ class FetchAdapter {
   readonly #handlers: FetchHandlers;
   readonly #host: ContextHost;
   readonly #report: Report;
+  /** The handler declares a parameter, so it may keep the request. */
+  readonly #givesRequest: boolean;
 
   constructor(handlers: FetchHandlers, host: ContextHost, report: Report) {
     this.#handlers = handlers;
     this.#host = host;
     this.#report = report;
+    this.#givesRequest = handlers.fetch.length > 0;
   }
 
   route(exchange: Exchange): void {
@@ -77,26 +80,24 @@ class FetchAdapter {
       this.fetch(exchange);
       return;
     }
-    const context = new ServerContext(exchange, this.#host, null);
+    const context = new ServerContext(exchange, this.#host, requestOfExchange(exchange));
     const { self, connect } = this.#handlers;
     this.#run(context, CONNECT_FAILED, () => (connect as ConnectHandler).call(self, context));
   }
 
   fetch(exchange: Exchange): void {
     const { self, fetch, contextOnly } = this.#handlers;
-    let context: ServerContext;
+    const request = requestOfExchange(exchange);
+    const context = new ServerContext(exchange, this.#host, request);
     let answer: Answer | Promise<Answer>;
-    if (contextOnly) {
-      context = new ServerContext(exchange, this.#host, null);
-    } else {
-      context = new ServerContext(exchange, this.#host, requestOfExchange(exchange));
-    }
     try {
       answer = contextOnly
         ? (fetch as unknown as ConnectHandler).call(self, context)
-        : fetch.call(self, context.request, context);
+        : fetch.call(self, request, context);
       if (isOwnResponse(answer) && exchange.open && !exchange.responded) {
-        sendResponse(exchange, answer, this.#report);
+        // Whoever was given the request may read its head after this turn.
+        if (this.#givesRequest) exchange.retain();
+        this.#send(context, answer);
         return;
       }
     } catch (error) {
@@ -146,10 +147,23 @@ class FetchAdapter {
         return;
       }
       if (context.fellThrough) throw new ServerError("ERR_RESPONSE_INVALID", "a response came after the fall-through");
-      sendResponse(exchange, response, this.#report);
+      this.#send(context, response);
     } catch (error) {
       this.#fail(context, fallback, error);
     }
+  }
+
+  #send(context: ServerContext, response: Response): void {
+    const { exchange, request } = context;
+    const body = simpleBodyOf(response);
+    if (body !== undefined) {
+      sendSimple(exchange, response, body);
+      markAnswered(request);
+      return;
+    }
+    // Made while the exchange is open, the signal knows for good whether the client left before the end.
+    void request.signal;
+    sendStreamed(exchange, response, this.#report);
   }
 
   #fail(context: ServerContext, fallback: Fallback, thrown: unknown): void {
@@ -158,7 +172,7 @@ class FetchAdapter {
     if (!exchange.open) {
       // An aborted exchange's handler fails as a rule, by the abort itself: nobody is left to be told. A finished one's
       // failure is the program's.
-      if (exchange.responded) this.#report(error);
+      if (!context.request.signal.aborted) this.#report(error);
       return;
     }
     if (exchange.responded) {
@@ -201,7 +215,7 @@ class FetchAdapter {
     }
     try {
       const response = toResponse(answer);
-      if (exchange.open) sendResponse(exchange, response, this.#report);
+      if (exchange.open) this.#send(context, response);
     } catch (second) {
       this.#report(second);
       this.#fallBack(exchange, fallback, error);

@@ -3,7 +3,7 @@
 import type { PeerAddress, Stream } from "@percore/core";
 import type { ConnectionInfo, Exchange, FieldList } from "@percore/http";
 import { appendInit, type HeadersInit } from "./headers.ts";
-import { type Request, requestOfExchange } from "./request.ts";
+import type { Request } from "./request.ts";
 import { onExchangeAbort, RequestAbortedError } from "./request-signal.ts";
 import { Tunnel } from "./tunnel.ts";
 
@@ -34,20 +34,19 @@ const FAMILIES = { ipv4: "IPv4", ipv6: "IPv6", unix: "unix", memory: "memory" } 
 export class ServerContext {
   readonly #exchange: Exchange;
   readonly #host: ContextHost;
-  #request: Request | null;
+  readonly #request: Request;
   #state: "open" | "informational" | "denied" | "accepted" | "fallen-through" = "open";
   #continued = false;
   #completed: Promise<void> | null = null;
   #serverPriority: RequestPriority | null = null;
 
-  constructor(exchange: Exchange, host: ContextHost, request: Request | null) {
+  constructor(exchange: Exchange, host: ContextHost, request: Request) {
     this.#exchange = exchange;
     this.#host = host;
     this.#request = request;
   }
 
   get request(): Request {
-    this.#request ??= requestOfExchange(this.#exchange);
     return this.#request;
   }
 
@@ -103,7 +102,7 @@ export class ServerContext {
 
   /** Fulfilled when the response was handed over whole, rejected when the exchange was aborted. */
   get completed(): Promise<void> {
-    this.#completed ??= completionOf(this.#exchange);
+    this.#completed ??= completionOf(this.#exchange, this.#request);
     return this.#completed;
   }
 
@@ -126,8 +125,8 @@ export class ServerContext {
       throw new RangeError(`sendInformational: ${status} is not an interim status (100..199 without 101)`);
     }
     const exchange = this.#exchange;
+    if (!exchange.open && this.#request.signal.aborted) return;
     if (this.settled || exchange.responded) throw invalidState("the response has begun");
-    if (!exchange.open) return;
     const list: string[] = [];
     if (headers !== undefined) appendInit(list, headers);
     const waits = this.#waitsForContinue();
@@ -150,7 +149,7 @@ export class ServerContext {
    */
   deny(error?: unknown): void {
     const exchange = this.#exchange;
-    if (!exchange.open && !exchange.responded) return;
+    if (!exchange.open && this.#request.signal.aborted) return;
     if (this.#state !== "open" || exchange.responded) throw invalidState("something was sent or decided already");
     if (error === FALL_THROUGH) {
       if (exchange.upgrade === null || exchange.method === "CONNECT") throw invalidState("this request is no upgrade");
@@ -193,7 +192,7 @@ export class ServerContext {
 
   #waitsForContinue(): boolean {
     if (this.#continued || this.#exchange.bodyLength === 0) return false;
-    if (this.#request?.bodyUsed === true) return false;
+    if (this.#request.bodyUsed) return false;
     return this.#exchange.fields.get("expect")?.toLowerCase() === "100-continue";
   }
 }
@@ -208,10 +207,11 @@ const socketAddress = (peer: PeerAddress): SocketAddress => ({
   family: FAMILIES[peer.family],
 });
 
-const completionOf = (exchange: Exchange): Promise<void> => {
+const completionOf = (exchange: Exchange, request: Request): Promise<void> => {
   if (!exchange.open) {
-    if (exchange.responded) return Promise.resolve();
-    const gone = Promise.reject(new RequestAbortedError(null));
+    const { signal } = request;
+    if (!signal.aborted) return Promise.resolve();
+    const gone = Promise.reject(signal.reason);
     gone.catch(() => undefined);
     return gone;
   }

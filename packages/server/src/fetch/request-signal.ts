@@ -31,10 +31,10 @@ export const onExchangeAbort = (exchange: Exchange, listener: (reason: Error) =>
   };
 };
 
-/** The signal of an incoming request. */
+/** The signal of an incoming request that is not answered yet. */
 export const signalOfExchange = (exchange: Exchange): AbortSignal => {
   // Closed without an answer: the client left before anybody asked for the signal.
-  if (!exchange.open && !exchange.responded) return abortedSignal(new RequestAbortedError(null));
+  if (!exchange.open) return abortedSignal(new RequestAbortedError(null));
   const controller = new AbortController();
   onExchangeAbort(exchange, (reason) => controller.abort(new RequestAbortedError(reason)));
   return controller.signal;

@@ -28,6 +28,9 @@ export let isOwnRequest: (value: unknown) => value is Request;
 /** The request an exchange brought. */
 export let requestOfExchange: (exchange: Exchange) => Request;
 
+/** The response to this incoming request is out: its signal will not abort any more. */
+export let markAnswered: (request: Request) => void;
+
 /** Moves the body into a new state; the request counts as read. */
 let moveBody: (from: Request) => BodyState;
 
@@ -39,6 +42,7 @@ export class Request {
   #body: BodyState | null = null;
   #signal: AbortSignal | null = null;
   #options: RequestOptions | null = null;
+  #answered = false;
 
   constructor(input: Request | globalThis.Request | string | URL, init?: RequestInit) {
     if (init === INTERNAL) {
@@ -73,7 +77,8 @@ export class Request {
 
   /** Aborts when the client leaves, or the request fails otherwise, before the response is complete. Never after it. */
   get signal(): AbortSignal {
-    this.#signal ??= this.#exchange === null ? new AbortController().signal : signalOfExchange(this.#exchange);
+    this.#signal ??=
+      this.#exchange === null || this.#answered ? new AbortController().signal : signalOfExchange(this.#exchange);
     return this.#signal;
   }
 
@@ -177,6 +182,10 @@ export class Request {
     isOwnRequest = (value): value is Request => typeof value === "object" && value !== null && #exchange in value;
 
     requestOfExchange = (exchange) => new Request(exchange as never, INTERNAL);
+
+    markAnswered = (request) => {
+      request.#answered = true;
+    };
 
     moveBody = (from) => {
       const { kind, source } = from.#state().take();

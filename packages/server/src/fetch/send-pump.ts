@@ -89,7 +89,8 @@ export class BodyPump {
       this.#finish(this.#exchange);
       return false;
     }
-    const chunk = toChunk(step.value);
+    const { value } = step;
+    const chunk = typeof value === "string" ? value : toChunk(value);
     if (chunk.length === 0 || this.#exchange.write(chunk)) return true;
     this.#exchange.onDrain = this.#pull;
     return false;

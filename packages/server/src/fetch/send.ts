@@ -11,18 +11,8 @@ import { type Response, type ResponseParts, simpleBlockOf, simpleBodyOf, takeRes
 import { BodyPump } from "./send-pump.ts";
 import { relayIncoming } from "./send-relay.ts";
 
-/**
- * Sends a response.
- *
- * @param report told once when the body fails later; the exchange is given up then.
- * @throws {TypeError} where the body was read already, before anything is sent.
- */
-export const sendResponse = (exchange: Exchange, response: Response, report: Report): void => {
-  const body = simpleBodyOf(response);
-  if (body === undefined) {
-    sendParts(exchange, takeResponse(response), report);
-    return;
-  }
+/** Sends what goes out in one call: `simpleBodyOf` gave the body. */
+export const sendSimple = (exchange: Exchange, response: Response, body: string | Uint8Array | null): void => {
   const block = simpleBlockOf(response);
   if (body === null && block.contentLength >= 0 && exchange.method === "HEAD") {
     // Says what GET would send, without having it.
@@ -31,6 +21,16 @@ export const sendResponse = (exchange: Exchange, response: Response, report: Rep
     return;
   }
   exchange.respond(response.status, block.sent, body);
+};
+
+/**
+ * Sends a response whose body takes more than one call.
+ *
+ * @param report told once when the body fails later; the exchange is given up then.
+ * @throws {TypeError} where the body was read already, before anything is sent.
+ */
+export const sendStreamed = (exchange: Exchange, response: Response, report: Report): void => {
+  sendParts(exchange, takeResponse(response), report);
 };
 
 /** Lets go of a response that nobody will get: streams behind it are told to stop. */

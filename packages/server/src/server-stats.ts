@@ -1,0 +1,71 @@
+// server-stats.ts — a server's counters: of this thread, or summed over the workers through shared memory.
+import { type Runtime, shareBuffer, sharedBuffers } from "@percore/core";
+import type { H1Counters } from "@percore/h1";
+
+export interface ServerStats {
+  /** Connections accepted since the start. */
+  readonly connections: number;
+  readonly connectionsOpen: number;
+  readonly requests: number;
+  /** Requests whose response is not complete. */
+  readonly exchangesOpen: number;
+  /** Requests answered with an error of ours: malformed, too large, too slow. */
+  readonly refused: number;
+  /** Exchanges that ended before their response was complete. */
+  readonly aborted: number;
+  readonly handlerErrors: number;
+  /** Connections that a deadline ended. */
+  readonly timeouts: number;
+  readonly tunnels: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Blocks of the arena that somebody holds. */
+  readonly leases: number;
+  /** Times that a receive had to wait for a buffer. */
+  readonly receiveStarvations: number;
+}
+
+const NAMES: readonly (keyof ServerStats)[] = [
+  "connections",
+  "connectionsOpen",
+  "requests",
+  "exchangesOpen",
+  "refused",
+  "aborted",
+  "handlerErrors",
+  "timeouts",
+  "tunnels",
+  "bytesReceived",
+  "bytesSent",
+  "leases",
+  "receiveStarvations",
+];
+
+const SHARED_NAME = "percore.server";
+const PUBLISH_MS = 500;
+
+export const readStats = (counters: H1Counters, runtime: Runtime): ServerStats => {
+  const { bytesReceived, bytesSent, leases, receiveStarvations } = runtime.stats;
+  return { ...counters, bytesReceived, bytesSent, leases, receiveStarvations };
+};
+
+/** Writes a worker's counters into shared memory every half second, for the supervisor. */
+export const publishStats = (read: () => ServerStats): void => {
+  const buffer = new SharedArrayBuffer(NAMES.length * 8);
+  const values = new Float64Array(buffer);
+  shareBuffer(SHARED_NAME, buffer);
+  setInterval(() => {
+    const stats = read();
+    for (const [at, name] of NAMES.entries()) values[at] = stats[name];
+  }, PUBLISH_MS).unref();
+};
+
+/** What the workers have published, summed. */
+export const sumStats = (): ServerStats => {
+  const sum = Object.fromEntries(NAMES.map((name) => [name, 0])) as Record<keyof ServerStats, number>;
+  for (const { buffer } of sharedBuffers(SHARED_NAME)) {
+    const values = new Float64Array(buffer);
+    for (const [at, name] of NAMES.entries()) sum[name] += values[at];
+  }
+  return sum;
+};

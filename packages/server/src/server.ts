@@ -1,0 +1,141 @@
+// server.ts — what serve() returns: where it listens, how it is doing, how it ends.
+import { workerData } from "node:worker_threads";
+import { currentRuntime, type DriverReport, type PeerAddress, type Running, run } from "@percore/core";
+import type { Report } from "./fetch/outcome.ts";
+import { Request, type RequestInit } from "./fetch/request.ts";
+import type { Response } from "./fetch/response.ts";
+import { LocalServer } from "./local-server.ts";
+import type { Settings } from "./options.ts";
+import { publishStats, readStats, type ServerStats, sumStats } from "./server-stats.ts";
+
+export class Server {
+  /** Resolves when it listens (with workers: when all of them do); rejects when it cannot. */
+  readonly ready: Promise<void>;
+  /** Resolves when it has closed and nothing of it is left. */
+  readonly closed: Promise<void>;
+  readonly #settings: Settings;
+  readonly #local: LocalServer;
+  /** The program's run; null where this thread serves by itself. */
+  #running: Running | null = null;
+  /** This thread serves; else it supervises workers that do. */
+  #serves = false;
+  #addresses: readonly PeerAddress[] = [];
+  #closing: Promise<void> | null = null;
+  #resolveClosed: () => void = () => undefined;
+
+  /** Use serve(). */
+  constructor(settings: Settings, report: Report) {
+    this.#settings = settings;
+    this.#local = new LocalServer(settings, report);
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.ready = this.#start();
+    // Whoever does not wait for `ready` still hears of a port in use: as an unhandled rejection, unless somebody looks.
+    this.ready.then(
+      () => settings.given.onListen?.(this),
+      () => this.#resolveClosed(),
+    );
+    const { signal } = settings.given;
+    if (signal?.aborted === true) void this.close();
+    else signal?.addEventListener("abort", () => void this.close(), { once: true });
+  }
+
+  /** Where it listens; null before `ready`, and where it listens nowhere. */
+  get address(): PeerAddress | null {
+    return this.#local.address ?? this.#addresses[0] ?? null;
+  }
+
+  /** `http://localhost:3000`; null for Unix sockets and where `address` is null. */
+  get url(): string | null {
+    const { address } = this;
+    if (address === null || address.family === "unix" || address.family === "memory") return null;
+    const host = WILDCARDS.has(address.address) ? "localhost" : address.address;
+    return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+  }
+
+  /** The driver of this thread and why it was chosen; null in a supervisor, see `workers()`. */
+  get driver(): DriverReport | null {
+    return this.#local.runtime?.driver ?? null;
+  }
+
+  /** The worker threads; none where this thread serves. */
+  workers(): ReturnType<Running["workers"]> {
+    return this.#serves ? [] : (this.#running?.workers() ?? []);
+  }
+
+  /** Counters of this thread's part; in a supervisor the sum over the workers, as of the last half second. */
+  stats(): ServerStats {
+    const { counters, runtime } = this.#local;
+    if (counters !== null && runtime !== null) return readStats(counters, runtime);
+    return sumStats();
+  }
+
+  /** Answers a request without a socket, through everything a request passes but the socket. For tests. */
+  async fetch(input: Request | globalThis.Request | string | URL, init?: RequestInit): Promise<Response> {
+    const absolute = typeof input === "string" && input.startsWith("/") ? `http://localhost${input}` : input;
+    return this.#local.fetch(new Request(absolute, init));
+  }
+
+  /**
+   * Closes it gracefully: no new connections, every request in flight is answered, and clients that are just sending one on
+   * an idle connection are answered too. What is left at the deadline is reset.
+   *
+   * @param deadlineMs default: `drainMs`.
+   */
+  close(deadlineMs: number = this.#settings.drainMs): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  /** Ends it at once: connections are reset. */
+  destroy(): void {
+    const ended = this.#serves || this.#running === null ? this.#local.reset() : this.#running.terminate();
+    this.#closing ??= ended;
+    void ended.then(() => this.#resolveClosed());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #start(): Promise<void> {
+    const { given } = this.#settings;
+    if (given.listen === false) {
+      this.#serves = true;
+      this.#local.prepare();
+      return;
+    }
+    if ((given.workers ?? 1) === 1 && isSupervised()) {
+      this.#serves = true;
+      await this.#local.listen(currentRuntime());
+      return;
+    }
+    const { workers, cpus, entry, driver, runtime, signals, drainMs, setuid, setgid } = given;
+    await new Promise<void>((resolve, reject) => {
+      const main = async (context: { runtime: Parameters<LocalServer["listen"]>[0]; workers: number }): Promise<void> => {
+        this.#serves = true;
+        await this.#local.listen(context.runtime);
+        if (context.workers > 1) publishStats(() => this.stats());
+        resolve();
+      };
+      this.#running = run(main, { workers, cpus, entry, driver, runtime, signals, drainMs, setuid, setgid });
+      // In a worker this promise stays pending; main has said all there is to say.
+      this.#running.then(resolve, reject);
+    });
+    if (!this.#serves && this.#running !== null) this.#addresses = await (this.#running as Running).addresses();
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    await this.ready.catch(() => undefined);
+    if (this.#serves || this.#running === null) await this.#local.close(deadlineMs);
+    else await this.#running.drain(deadlineMs);
+    this.#resolveClosed();
+  }
+}
+
+const WILDCARDS: ReadonlySet<string> = new Set(["::", "0.0.0.0"]);
+
+/** True in a worker that core started: its program is supervised already. */
+const isSupervised = (): boolean =>
+  typeof workerData === "object" && workerData !== null && Object.hasOwn(workerData, "@percore/core.worker");
