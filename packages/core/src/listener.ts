@@ -70,6 +70,7 @@ export class Listener implements RingOwner, Settler {
   #waiting = false;
   #closing = false;
   #closeRounds = 0;
+  #acceptedInRound = 0;
 
   constructor(runtime: Runtime, bound: BoundSocket, options: ListenOptions, onStream: (stream: SocketStream) => void) {
     this.#runtime = runtime;
@@ -216,6 +217,7 @@ export class Listener implements RingOwner, Settler {
   }
 
   #take(fd: number): void {
+    this.#acceptedInRound += 1;
     if (this.#connections >= this.connectionsMax) {
       this.#runtime.descriptors.ownStream(fd);
       this.#parked.push(fd);
@@ -251,10 +253,7 @@ export class Listener implements RingOwner, Settler {
    * finds the queue empty. Where the descriptor is shared, the others accept what we leave.
    */
   #settleClose(): void {
-    if (this.#armed) {
-      this.#cancel();
-      return;
-    }
+    if (this.#armed && this.#closeRounds === 0) this.#cancel();
     if (this.#inflight > 0) return;
     if (!this.#ownsFd) {
       this.#gone();
@@ -262,8 +261,10 @@ export class Listener implements RingOwner, Settler {
     }
     if (this.#closeRounds < CLOSE_ROUNDS_MAX && this.#mayHaveQueued()) {
       this.#closeRounds += 1;
+      this.#acceptedInRound = 0;
       this.#arm();
-      this.#cancel();
+      // By then the kernel has been entered once: what was queued has been accepted.
+      setImmediate(() => this.#cancel());
       return;
     }
     if (this.#path !== null) removeSocketFile(this.#path);
@@ -273,8 +274,9 @@ export class Listener implements RingOwner, Settler {
 
   #mayHaveQueued(): boolean {
     const queue = acceptQueue(this.#fd);
-    // A Unix socket does not tell; one more round takes what is there.
-    return typeof queue === "number" ? this.#closeRounds === 0 : queue.length > 0;
+    if (typeof queue !== "number") return queue.length > 0;
+    // A Unix socket does not tell; rounds go on until one finds nothing.
+    return this.#closeRounds === 0 || this.#acceptedInRound > 0;
   }
 
   #gone(): void {

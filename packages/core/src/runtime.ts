@@ -164,7 +164,13 @@ export class Runtime {
     this.ring.drain(BATCH_MAX, this.#crashed);
     this.#settle();
     this.#inBatch = false;
+    if (this.#unsettled) this.#wake();
   };
+
+  /** Something was scheduled after its turn had passed, or completions were set aside. */
+  get #unsettled(): boolean {
+    return this.#dirtyCount > 0 || this.ring.stashed > 0;
+  }
 
   /** Sends start, buffers go back, starved receives are armed: in this order, so that the last find buffers. */
   #settle(): void {
@@ -186,13 +192,11 @@ export class Runtime {
   readonly #settleLater = (): void => {
     this.#settling = false;
     if (this.#closed) return;
-    if (this.ring.stashed > 0) this.#onBatch();
-    else {
-      this.#inBatch = true;
-      this.#settle();
-      this.#inBatch = false;
-    }
-    if (this.ring.stashed > 0) this.#wake();
+    this.#inBatch = true;
+    if (this.ring.stashed > 0) this.ring.drain(BATCH_MAX, this.#crashed);
+    this.#settle();
+    this.#inBatch = false;
+    if (this.#unsettled) this.#wake();
   };
 
   #wake(): void {

@@ -20,6 +20,7 @@ import type { RingOwner } from "./slots.ts";
 import { SocketInfo } from "./socket-info.ts";
 import { STAT } from "./stats.ts";
 import type { Stream, StreamHandler, StreamInfo } from "./stream.ts";
+import { WheelEntry } from "./wheel.ts";
 
 /** Queued bytes above which a writer should wait, unless the owner says otherwise. */
 export const HIGH_WATER_BYTES = 65_536;
@@ -28,6 +29,8 @@ export const HIGH_WATER_BYTES = 65_536;
  * progress is seen by whoever watches for slow readers.
  */
 const SEND_BYTES_MAX = 131_072;
+/** How often a stream that cannot poll for a reset (the peer's FIN would answer at once) asks whether there was one. */
+const RESET_CHECK_MS = 1000;
 /** Bytes of a file read at once where sendfile(2) cannot take it. */
 const FILE_READ_BYTES = 65_536;
 
@@ -81,9 +84,10 @@ export class SocketStream implements Stream, RingOwner, Settler, Starved {
   #scheduled = false;
   #pumping = false;
   #paused = false;
-  /** A poll for hang-ups is in flight; it has fired. */
+  /** A poll for hang-ups is in flight; the peer's FIN is there, so that another would fire at once. */
   #watching = false;
-  #hungUp = false;
+  #finThere = false;
+  #resetCheck: WheelEntry | null = null;
   /** The peer's FIN was received; the owner was told. */
   #sawEnd = false;
   #peerEnded = false;
@@ -423,21 +427,43 @@ export class SocketStream implements Stream, RingOwner, Settler, Starved {
 
   /** Nothing is being received, yet a reset shall be noticed. */
   #watch(): void {
-    const waits = this.#paused || (this.#sawEnd && !this.#ended && this.#out.head === null);
-    if (!waits || this.#handler === null || this.#watching || this.#hungUp) return;
-    this.#watching = true;
-    this.#inflight += 1;
-    prepPoll(this.#ring, this, KIND_WATCH, this.#fd, 0);
+    if (!this.#waits) return;
+    if (this.#finThere || this.#sawEnd) {
+      this.#resetCheck ??= new WheelEntry(() => this.#checkReset());
+      if (this.#resetCheck.deadline === Number.POSITIVE_INFINITY) this.#checkLater(this.#resetCheck);
+    } else if (!this.#watching) {
+      this.#watching = true;
+      this.#inflight += 1;
+      prepPoll(this.#ring, this, KIND_WATCH, this.#fd, 0);
+    }
+  }
+
+  get #waits(): boolean {
+    if (this.#handler === null || this.#state !== OPEN) return false;
+    return this.#paused || (this.#sawEnd && !this.#ended && this.#out.head === null);
   }
 
   #onWatch(result: number): void {
     this.#inflight -= 1;
     this.#watching = false;
     if (result < 0 || this.#state !== OPEN) return;
-    this.#hungUp = true;
+    this.#finThere = true;
+    if (!this.#closeIfReset()) this.#schedule();
+  }
+
+  #checkLater(entry: WheelEntry): void {
+    this.#runtime.wheel.set(entry, performance.now() + RESET_CHECK_MS);
+  }
+
+  #checkReset(): void {
+    if (this.#waits && !this.#closeIfReset()) this.#checkLater(this.#resetCheck as WheelEntry);
+  }
+
+  #closeIfReset(): boolean {
     const error = getsockoptInt(this.#fd, constants.SOL_SOCKET, constants.SO_ERROR);
-    if (typeof error === "number" || error.value === 0) return;
-    this.#closeWith(new SystemError("poll", error.value), false);
+    if (typeof error === "number" || error.value === 0) return false;
+    this.#closeWith(new SystemError("recv", error.value), false);
+    return true;
   }
 
   // — sending —
@@ -639,6 +665,7 @@ export class SocketStream implements Stream, RingOwner, Settler, Starved {
     this.#ring.slots.remove(this);
     this.#stats[STAT.connections] -= 1;
     this.#stats[STAT.connectionsClosed] += 1;
+    if (this.#resetCheck !== null) this.#runtime.wheel.remove(this.#resetCheck);
     const held = this.#held;
     this.#held = null;
     if (held !== null) for (const lease of held) lease.release();
