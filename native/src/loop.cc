@@ -33,6 +33,7 @@ void Loop::SetRef(bool on) {
 void Loop::Run() {
   driver_->counters().turns++;
   uv_idle_stop(&idle_);
+  if (Ending()) return;
   // The callbacks that ran since the loop's time was taken may have taken long: sleep by the time that is.
   uv_update_time(loop_);
   for (int timeout = uv_backend_timeout(loop_);;) {
@@ -48,6 +49,14 @@ void Loop::Run() {
     if (timeout == 0) break;
   }
   if (!closed_) uv_idle_start(&idle_, [](uv_idle_t*) {});
+}
+
+bool Loop::Ending() {
+  const Napi::HandleScope scope(env_);
+  napi_value value = nullptr;
+  if (napi_get_undefined(env_, &value) != napi_ok) return true;
+  // The cheapest call that is refused when JavaScript may not run any more.
+  return napi_coerce_to_bool(env_, value, &value) != napi_ok;
 }
 
 bool Loop::Dispatch() {

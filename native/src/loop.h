@@ -39,6 +39,9 @@ class Loop {
 
  private:
   void Run();
+  // True between an error that nobody caught (or terminate()) and the end of the environment: libuv takes one more
+  // turn then. To enter the ring in it would accept connections that another worker could serve.
+  [[nodiscard]] bool Ending();
   // One call into JavaScript. False when the inner loop must not go on.
   [[nodiscard]] bool Dispatch();
   void ReportException();
