@@ -67,9 +67,9 @@ export class File {
     if (encoded.length === 0 || encoded.length > PATH_BYTES_MAX || encoded.includes(0)) {
       throw new CoreError("ERR_ADDRESS_INVALID", `a path has 1..${PATH_BYTES_MAX} bytes and no NUL`);
     }
+    const operation = new FileOperation(runtime, "open", KIND_OPEN, options.signal);
     const record = runtime.arena.allocRecord(PATH_RECORD_BYTES);
     runtime.arena.u8.set(encoded, record);
-    const operation = new FileOperation(runtime, "open", KIND_OPEN, options.signal);
     try {
       prepOpen(runtime.ring, operation, record, options.flags ?? constants.O_RDONLY, options.mode ?? 0o666);
       return new File(runtime, await operation.result);

@@ -14,6 +14,7 @@ export { type ConnectOptions, connect } from "./connect.ts";
 export type { DriverOption, DriverReport } from "./driver.ts";
 export { type DuplexOptions, StreamDuplex, toDuplex } from "./duplex.ts";
 export { CORE_ERRORS, CodedError, CoreError, type CoreErrorCode, errnoName, SystemError } from "./errors.ts";
+export { FilePartReader } from "./file-part.ts";
 export { File, type FileOperationOptions, type FileStat, type OpenOptions } from "./files.ts";
 export { type Account, Block, type BlockPool, Lease } from "./lease.ts";
 export { type InheritedSocket, inheritedSockets } from "./listen-fds.ts";

@@ -4,12 +4,12 @@ import type { Arena } from "./arena.ts";
 import { assert } from "./assert.ts";
 import type { BufferGroup, Starved } from "./buffer-group.ts";
 import { CoreError, SystemError } from "./errors.ts";
-import { sendFileTurn, shortFile } from "./file-turn.ts";
+import { FilePartReader } from "./file-part.ts";
+import { sendFileTurn } from "./file-turn.ts";
 import { type FlushDone, FlushMarks } from "./flush-marks.ts";
-import type { Block, Lease } from "./lease.ts";
+import type { Lease } from "./lease.ts";
 import { prepCancel, prepCancelAll } from "./op/cancel.ts";
-import { prepRead } from "./op/file.ts";
-import { KIND_CANCEL, KIND_CLOSE, KIND_READ, KIND_RECV, KIND_SEND, KIND_WATCH, KIND_WRITABLE } from "./op/kinds.ts";
+import { KIND_CANCEL, KIND_CLOSE, KIND_RECV, KIND_SEND, KIND_WATCH, KIND_WRITABLE } from "./op/kinds.ts";
 import { prepPoll } from "./op/poll.ts";
 import { bufferId, hasBuffer, prepRecv } from "./op/recv.ts";
 import { prepSend, prepSendMsg, putPart, SEND_PARTS_MAX, SEND_RECORD_BYTES } from "./op/send.ts";
@@ -31,8 +31,6 @@ export const HIGH_WATER_BYTES = 65_536;
 const SEND_BYTES_MAX = 131_072;
 /** How often a stream that cannot poll for a reset (the peer's FIN would answer at once) asks whether there was one. */
 const RESET_CHECK_MS = 1000;
-/** Bytes of a file read at once where sendfile(2) cannot take it. */
-const FILE_READ_BYTES = 65_536;
 
 //            attach                 pause, cancel queued          cancelled
 //   idle ──────────────▶ armed ───────────────────▶ cancelling ───────────▶ idle
@@ -79,7 +77,7 @@ export class SocketStream implements Stream, RingOwner, Settler, Starved {
   #inflight = 0;
   #sending = 0;
   #sendRecord = 0;
-  #fileBlock: Block | null = null;
+  #fileReader: FilePartReader | null = null;
   #corked = 0;
   #scheduled = false;
   #pumping = false;
@@ -276,9 +274,6 @@ export class SocketStream implements Stream, RingOwner, Settler, Starved {
         this.#inflight -= 1;
         this.#send = SEND_IDLE;
         this.#schedule();
-        break;
-      case KIND_READ:
-        this.#onFileRead(result);
         break;
       case KIND_CLOSE:
         this.#onClosed();
@@ -583,7 +578,7 @@ export class SocketStream implements Stream, RingOwner, Settler, Starved {
         this.#pollWritable();
         break;
       case "copy":
-        this.#readFile(head);
+        this.#readFile();
         break;
       case "file-failed":
         this.#out.endFile(turn.error);
@@ -595,28 +590,13 @@ export class SocketStream implements Stream, RingOwner, Settler, Starved {
     if (this.#out.head === null && this.#marks !== null) this.#schedule();
   }
 
-  #readFile(file: Segment): void {
-    const size = Math.min(file.length, FILE_READ_BYTES);
-    this.#fileBlock = this.arena.blocks.take(size);
-    this.#send = SEND_READING;
-    this.#inflight += 1;
-    prepRead(this.#ring, this, file.fd, file.offset, this.#fileBlock.offset, size);
-  }
-
-  #onFileRead(result: number): void {
-    const block = this.#fileBlock as Block;
-    this.#fileBlock = null;
-    this.#inflight -= 1;
-    this.#send = SEND_IDLE;
-    if (result > 0 && this.#state === OPEN) {
-      this.#out.putBeforeFile(block, result);
+  #readFile(): void {
+    this.#fileReader ??= new FilePartReader(this.#runtime, this.#out, () => {
+      this.#send = SEND_IDLE;
       this.#schedule();
-      return;
-    }
-    block.unref();
-    if (this.#state !== OPEN) return;
-    this.#out.endFile(result === 0 ? shortFile() : new SystemError("read", -result));
-    this.#schedule();
+    });
+    this.#send = SEND_READING;
+    this.#fileReader.read();
   }
 
   #reachMarks(): void {
@@ -670,6 +650,7 @@ export class SocketStream implements Stream, RingOwner, Settler, Starved {
     this.#held = null;
     if (held !== null) for (const lease of held) lease.release();
     const error = this.#closedError();
+    this.#fileReader?.abandon();
     this.#out.drop(error);
     this.#marks?.reach(Number.POSITIVE_INFINITY, error);
     this.#onGone?.();
