@@ -6,7 +6,7 @@ import { orExit, setup } from "./setup.mjs";
 import { ROOT } from "./workspace.mjs";
 
 await orExit(setup);
-const program = path.join(ROOT, "packages", "server", "bin", "percore.mjs");
+const program = path.join(ROOT, "packages", "server", "dist", "cli", "main.js");
 const child = spawn(process.execPath, [program, "demo", ...process.argv.slice(2)], { stdio: "inherit" });
 // The terminal sends Ctrl-C to the whole group; a supervisor's SIGTERM reaches only us, so it is passed on.
 process.on("SIGINT", () => {});

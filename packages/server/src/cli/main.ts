@@ -1,11 +1,25 @@
 #!/usr/bin/env node
 // main.ts — the `percore` command.
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { DemoOptions } from "../demo.ts";
 import { doctor } from "./doctor.ts";
 
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
+};
+
+const port = (text: string): number => {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number <= 65_535) return number;
+  throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+};
+
+const workers = (text: string): number | "auto" => {
+  if (text === "auto") return text;
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= 1024) return number;
+  throw new InvalidArgumentError('Workers are a number from 1 to 1024, or "auto".');
 };
 
 const program = new Command("percore")
@@ -25,4 +39,24 @@ program
     });
   });
 
-await program.parseAsync();
+program
+  .command("demo")
+  .description("run a server to try Percore with")
+  .option("-p, --port <number>", "port to listen on; 0 takes a free one (default: 3000)", port)
+  .option("--hostname <name>", "name or address to listen on (default: every address)")
+  .option("--unix <path>", "Unix socket to listen on, instead of a port")
+  .option("-w, --workers <number>", 'threads that serve, or "auto" for one per core (default: 1)', workers)
+  .addOption(new Option("--driver <name>", "how to talk to the kernel").choices(["auto", "uring", "poll"]))
+  .action(async (options: DemoOptions) => {
+    // Loaded here: `percore doctor` has to work where the addon does not load.
+    const { demo } = await import("../demo.ts");
+    demo(options);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Options that exclude each other, a driver that does not work: the message says it all.
+  process.stderr.write(`percore: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,9 +1,9 @@
-import { execFile } from "node:child_process";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { doctor } from "../../src/cli/doctor.ts";
 import type { FactSources } from "../../src/cli/host-facts.ts";
+import { execute, MAIN, percore } from "./command.ts";
 import { failure, GOOD_REPORT } from "./sample-host.ts";
 
 const report = (change: Partial<typeof GOOD_REPORT>): FactSources => ({
@@ -58,26 +58,6 @@ t.test("--json is JSON, whatever the limits are", async (t) => {
   t.equal(parsed.facts.addon.report.memlock.soft, null);
   t.ok(parsed.findings.some(({ area }) => area === "io_uring"));
 });
-
-interface Outcome {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const MAIN = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
-
-const execute = (file: string, args: string[], env: Record<string, string> = {}): Promise<Outcome> =>
-  new Promise((resolve) => {
-    const options = { env: { ...process.env, ...env }, timeout: 60_000 };
-    const child = execFile(file, args, options, (_error, stdout, stderr) => {
-      resolve({ status: child.exitCode ?? -1, stdout, stderr });
-    });
-  });
-
-/** Runs the command as a shell would find it. */
-const percore = (args: string[], env: Record<string, string> = {}): Promise<Outcome> =>
-  execute(process.execPath, [MAIN, ...args], env);
 
 t.test("the command", async (t) => {
   const real = await percore(["doctor"]);
