@@ -1,5 +1,5 @@
 {
-  "variables": { "sanitize%": 0 },
+  "variables": { "sanitize%": 0, "strict%": 1 },
   "targets": [
     {
       "target_name": "percore",
@@ -11,15 +11,16 @@
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_ENABLE_MAYBE", "NAPI_DISABLE_CPP_EXCEPTIONS"],
       "cflags!": ["-fexceptions"],
       "cflags_cc!": ["-fexceptions", "-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
-      "cflags": ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-fvisibility=hidden", "-fno-exceptions"],
+      "cflags": ["-Wall", "-Wextra", "-Wno-missing-field-initializers", "-fvisibility=hidden", "-fno-exceptions"],
       "cflags_cc": [
         "-std=c++20", "-Wshadow", "-Wno-shadow=global", "-fvisibility-inlines-hidden",
         "-isystem<(module_root_dir)/<!(node -p \"require('node-addon-api').include_dir\")"
       ],
       "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,--gc-sections"],
       "conditions": [
+        ["strict==1", { "cflags": ["-Werror"] }],
         ["sanitize==1", {
-          "cflags": ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", "-g", "-O1"],
+          "cflags": ["-Wno-maybe-uninitialized", "-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", "-g", "-O1"],
           "ldflags": ["-fsanitize=address,undefined"]
         }]
       ]

@@ -27,8 +27,8 @@ const load = () => {
     `@percore/native: no addon for ${process.platform}-${process.arch} and Node ${process.version} could be loaded.\n` +
       `${failures.join("\n")}\n` +
       `Compile it (needs g++ 11 or newer, make and python3; on Debian: apt-get install g++ make python3):\n` +
-      `  cd ${here} && npx node-gyp@12.4.0 rebuild\n` +
-      `Add --nodedir=/usr where Node's headers are installed and nothing can be downloaded.`,
+      `  cd ${here} && npx node-gyp@12.4.0 rebuild -- -Dstrict=0\n` +
+      `Put --nodedir=/usr before the -- where Node's headers are installed and nothing can be downloaded.`,
   );
 };
 

@@ -29,33 +29,33 @@ void PollDriver::Execute(const Sqe& sqe) {
 }
 
 void PollDriver::StartRead(const Sqe& sqe) {
-  if (sqe.fd < 0) return Post(sqe.user_data, -EBADF);
-  if (sqe.opcode == kOpRecv && (sqe.op_flags & MSG_WAITALL) != 0) return Post(sqe.user_data, -EINVAL);
-  DescriptorState& state = State(sqe.fd);
+  const uint16_t known = sqe.opcode == kOpAccept ? kAcceptMultishot : kRecvMultishot | kRecvPollFirst;
+  const bool waits_for_all = sqe.opcode == kOpRecv && (sqe.op_flags & MSG_WAITALL) != 0;
+  if ((sqe.ioprio & ~known) != 0 || waits_for_all) return Post(sqe.user_data, -EINVAL);
+  DescriptorState* state = State(sqe.fd);
+  if (state == nullptr) return Post(sqe.user_data, -EBADF);
   Operation* op = NewOperation(sqe);
-  if (!Watch(sqe.fd, state, op)) return;
-  state.listens |= sqe.opcode == kOpAccept;
-  state.reads.Push(op);
-  if (state.readable && !state.queued) Read(sqe.fd, state);
+  if (!Watch(sqe.fd, *state, op)) return;
+  state->listens |= sqe.opcode == kOpAccept;
+  state->reads.Push(op);
+  if (state->readable && !state->queued) Read(sqe.fd, *state);
 }
 
 void PollDriver::StartWrite(const Sqe& sqe) {
+  if (sqe.ioprio != 0) return Post(sqe.user_data, -EINVAL);
   DescriptorState* state = StateOf(sqe.fd);
+  uint64_t done = 0;
   // In order: nothing overtakes a send that waits for room.
   if (state == nullptr || state->writes.empty()) {
     Operation now{.sqe = sqe};
     const int32_t result = sqe.opcode == kOpSend ? SendSome(&now) : SendmsgSome(&now);
     if (result != -EAGAIN || (sqe.op_flags & MSG_DONTWAIT) != 0) return Post(sqe.user_data, result);
-    Operation* op = NewOperation(sqe);
-    op->done = now.done;
-    DescriptorState& made = State(sqe.fd);
-    if (!Watch(sqe.fd, made, op)) return;
-    made.writable = false;
-    made.writes.Push(op);
-    return;
+    done = now.done;
+    state = State(sqe.fd);
+    if (state == nullptr) return Post(sqe.user_data, -EBADF);
+    state->writable = false;
   }
-  Operation* op = NewOperation(sqe);
-  if (Watch(sqe.fd, *state, op)) state->writes.Push(op);
+  WaitToWrite(sqe, *state, done);
 }
 
 void PollDriver::StartConnect(const Sqe& sqe) {
@@ -63,22 +63,28 @@ void PollDriver::StartConnect(const Sqe& sqe) {
   if (result == 0) return Post(sqe.user_data, 0);
   if (errno != EINPROGRESS) return Post(sqe.user_data, -errno);
   // Watched only now: an unconnected socket counts as hung up.
-  DescriptorState& state = State(sqe.fd);
+  DescriptorState* state = State(sqe.fd);
+  if (state == nullptr) return Post(sqe.user_data, -EBADF);
+  state->writable = false;
+  WaitToWrite(sqe, *state, 0);
+}
+
+void PollDriver::WaitToWrite(const Sqe& sqe, DescriptorState& state, uint64_t done) {
   Operation* op = NewOperation(sqe);
-  if (!Watch(sqe.fd, state, op)) return;
-  state.writable = false;
-  state.writes.Push(op);
+  op->done = done;
+  if (Watch(sqe.fd, state, op)) state.writes.Push(op);
 }
 
 void PollDriver::StartPoll(const Sqe& sqe) {
   if (sqe.len != 0) return Post(sqe.user_data, -EINVAL);  // multishot and updates are not offered
+  DescriptorState* state = State(sqe.fd);
+  if (state == nullptr) return Post(sqe.user_data, -EBADF);
   pollfd now{.fd = sqe.fd, .events = static_cast<short>(sqe.op_flags), .revents = 0};
   if (::poll(&now, 1, 0) < 0) return Post(sqe.user_data, -errno);
   if ((now.revents & POLLNVAL) != 0) return Post(sqe.user_data, -EBADF);
   if (now.revents != 0) return Post(sqe.user_data, now.revents);
-  DescriptorState& state = State(sqe.fd);
   Operation* op = NewOperation(sqe);
-  if (Watch(sqe.fd, state, op)) state.polls.Push(op);
+  if (Watch(sqe.fd, *state, op)) state->polls.Push(op);
 }
 
 void PollDriver::StartFile(const Sqe& sqe) {

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+static_assert(sizeof(void*) == 8, "the arena's addresses are two 32-bit words");
+
 namespace percore {
 
 struct Sqe {

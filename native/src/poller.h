@@ -55,6 +55,7 @@ class PollDriver final : public Driver, public FileWork::Owner {
   void StartRead(const Sqe& sqe);
   void StartWrite(const Sqe& sqe);
   void StartConnect(const Sqe& sqe);
+  void WaitToWrite(const Sqe& sqe, DescriptorState& state, uint64_t done);
   void StartPoll(const Sqe& sqe);
   void StartFile(const Sqe& sqe);
   void CancelBy(const Sqe& sqe);
@@ -62,7 +63,7 @@ class PollDriver final : public Driver, public FileWork::Owner {
   void OnFileWork(FileWork* work, int result) override;
 
   // Pending operations and readiness (readiness.cc).
-  [[nodiscard]] DescriptorState& State(int fd);
+  [[nodiscard]] DescriptorState* State(int fd);
   [[nodiscard]] DescriptorState* StateOf(int fd);
   [[nodiscard]] Operation* NewOperation(const Sqe& sqe);
   void Complete(Operation* op, int32_t res);

@@ -1,4 +1,5 @@
 // Pending operations of the poll driver: edge-triggered readiness, kept per descriptor, and what runs when it comes.
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -28,11 +29,17 @@ bool IsTcp(int fd) {
 
 }  // namespace
 
-DescriptorState& PollDriver::State(int fd) {
+// The state of an open descriptor, made when there is none; nullptr when the number is not open.
+DescriptorState* PollDriver::State(int fd) {
+  if (fd < 0) return nullptr;
   const auto at = static_cast<size_t>(fd);
-  if (states_.size() <= at) states_.resize(std::max(at + 1, states_.size() * 2));
+  if (states_.size() <= at) {
+    // A wrong number must not make the table as long as the number is large.
+    if (::fcntl(fd, F_GETFD) < 0) return nullptr;
+    states_.resize(std::max(at + 1, states_.size() * 2));
+  }
   if (states_[at] == nullptr) states_[at] = std::make_unique<DescriptorState>();
-  return *states_[at];
+  return states_[at].get();
 }
 
 DescriptorState* PollDriver::StateOf(int fd) {
@@ -66,7 +73,7 @@ void PollDriver::Release(Operation* op) {
 }
 
 void PollDriver::CancelOne(Operation* op) {
-  DescriptorState& state = State(op->sqe.fd);
+  DescriptorState& state = *StateOf(op->sqe.fd);
   if (!state.reads.Remove(op) && !state.writes.Remove(op)) state.polls.Remove(op);
   Complete(op, op->done != 0 ? static_cast<int32_t>(op->done) : -ECANCELED);
 }

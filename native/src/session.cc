@@ -44,7 +44,6 @@ void Session::Finish(bool environment_ends) {
   driver_->Cancel(&descriptors_);
   descriptors_.CloseAll();
   if (!environment_ends) DetachBuffers();
-  buffers_.Reset();
   loop_.Close();
 }
 
@@ -65,6 +64,8 @@ void Session::OnHandlesClosed() {
 void Session::Release() {
   if (!handles_closed_ || !driver_->Idle()) return;
   const std::shared_ptr<Session> last = std::move(self_);
+  // Until now: it holds the arena, which work in the thread pool may have written.
+  buffers_.Reset();
   driver_.reset();
   descriptors_ = Descriptors();
   napi_remove_async_cleanup_hook(hook_);

@@ -287,6 +287,15 @@ for (const kind of KINDS) {
       t.equal(await raw.closeFd(left), -errno.EBADF);
       t.equal(await raw.send(left, "x"), -errno.EBADF);
       t.equal(await raw.once(OP.RECV, { fd: left, addr: 0, len: 1 }), -errno.EBADF);
+      for (const fd of [-1, 0x7fffffff]) {
+        t.equal(await raw.once(OP.RECV, { fd, addr: 0, len: 1 }), -errno.EBADF);
+        t.equal(await raw.once(OP.SEND, { fd, addr: 0, len: 1 }), -errno.EBADF);
+        t.equal(await raw.once(OP.ACCEPT, { fd }), -errno.EBADF);
+        t.equal(await raw.once(OP.POLL_ADD, { fd, opFlags: constants.POLLIN }), -errno.EBADF);
+        t.equal(await raw.once(OP.CLOSE, { fd }), -errno.EBADF);
+        t.equal(await raw.cancelFd(fd), kind === "uring" ? -errno.EBADF : -errno.ENOENT);
+      }
+      t.equal(await raw.once(200, {}), -errno.EINVAL, "an operation that nobody knows");
       t.equal(await raw.once(OP.NOP, {}), 0);
       raw.close();
     });

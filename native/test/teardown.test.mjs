@@ -12,7 +12,8 @@ const ROUNDS = Number(process.env.PERCORE_TEST_ROUNDS ?? 100);
 const ECHO = new URL("./echo-worker.mjs", import.meta.url);
 
 const startWorker = async (workerData) => {
-  const worker = new Worker(ECHO, { workerData });
+  // Without the runner's preloads, which take longer than all the rest.
+  const worker = new Worker(ECHO, { workerData, execArgv: [], env: { ...process.env, NODE_OPTIONS: "" } });
   const exited = new Promise((resolve) => worker.once("exit", resolve));
   const failed = new Promise((resolve) => worker.once("error", resolve));
   const { port } = await new Promise((resolve, reject) => {
@@ -101,7 +102,7 @@ for (const kind of KINDS) {
         const text = `
           import { Worker } from "node:worker_threads"; import net from "node:net"; import { Raw } from "./test/raw.mjs";
           const raw = new Raw("${kind}"); raw.listener();
-          const worker = new Worker("./test/echo-worker.mjs", { execArgv: [], workerData: { kind: "${kind}", files: true } });
+          const worker = new Worker("./test/echo-worker.mjs", { execArgv: [], env: { ...process.env, NODE_OPTIONS: "" }, workerData: { kind: "${kind}", files: true } });
           worker.once("message", ({ port }) => {
             for (let n = 0; n < 4; n++) net.connect(port, "127.0.0.1").on("error", () => {}).on("data", function (d) { this.write(d); }).write("x");
             setTimeout(() => { ${statement} }, 30);
