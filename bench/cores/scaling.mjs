@@ -1,6 +1,7 @@
 // Hello with one worker and with one on every processor. With all of them busy the load has to share them, so requests/s say
 // little; CPU per request (does a second worker make each request dearer?) and the skew between workers say more.
 import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { caseNamed } from "../harness/cases.mjs";
 import { runLoad } from "../harness/load.mjs";
 import { LOAD_CPU, SERVER_CPU } from "../harness/machine.mjs";
@@ -11,6 +12,8 @@ import { startServer } from "../harness/servers.mjs";
 const CASE = "hello-256";
 /** Threads that took less than this share of the busiest one serve nobody: compilers, supervisors. */
 const WORKER_SHARE_MIN = 0.02;
+/** The port is open when the first worker listens; a worker that comes later would get no connection. */
+const WORKERS_START_MS = 1000;
 
 /**
  * What is compared, by peer and environment: thread per core without sharing, work stealing, one process per core.
@@ -55,6 +58,7 @@ export const measureScaling = async (peer, model, layout, { generator, seconds, 
   const at = {};
   try {
     await checkAnswers(server.port, one);
+    await sleep(WORKERS_START_MS);
     const read = (end) => () => {
       at[end] = groupCpu(server.group);
     };

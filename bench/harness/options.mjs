@@ -58,6 +58,7 @@ export const readOptions = (args) => {
   if (load !== "own" && load !== "wrk") throw new Error("--load is own or wrk");
   return {
     ...values,
+    load,
     rounds,
     seconds,
     connections,
