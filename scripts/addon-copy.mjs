@@ -12,12 +12,11 @@ const NATIVE = path.join(ROOT, "native");
  * Compiles a copy of native/ in `directory`, unless what is there was made of the same sources in the same way.
  *
  * @param {string} directory emptied and filled
- * @param {{ way: string, args?: string[], env: NodeJS.ProcessEnv }} how `way` names the Node and flags, for the comparison;
- *   `args` go to node-gyp
+ * @param {{ way: string, env: NodeJS.ProcessEnv }} how `way` names what it is compiled for, for the comparison
  * @returns {Promise<string>} the path of the .node file, for PERCORE_ADDON
  * @throws {SetupError} with the compiler's output
  */
-export const compileAddonCopy = async (directory, { way, args = [], env }) => {
+export const compileAddonCopy = async (directory, { way, env }) => {
   const addon = path.join(directory, "build", "Release", "percore.node");
   const stamp = path.join(directory, ".stamp");
   const inputs = nativeSources();
@@ -29,7 +28,7 @@ export const compileAddonCopy = async (directory, { way, args = [], env }) => {
   // The copy finds node-addon-api and node-gyp where the package itself does.
   symlinkSync(path.join(NATIVE, "node_modules"), path.join(directory, "node_modules"));
   const gyp = path.join(NATIVE, "node_modules", ".bin", "node-gyp");
-  const result = await run(gyp, ["rebuild", ...args], { cwd: directory, env, timeoutMs: COMPILE_MS });
+  const result = await run(gyp, ["rebuild"], { cwd: directory, env, timeoutMs: COMPILE_MS });
   if (result.code !== 0) throw new SetupError(`the addon does not compile (${way})\n\n${result.output}`);
   writeFileSync(stamp, value);
   return addon;

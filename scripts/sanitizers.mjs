@@ -1,17 +1,18 @@
 // sanitizers.mjs — the long suite "sanitizers": the suites on an addon built with AddressSanitizer and
-// UndefinedBehaviorSanitizer. Their first report aborts the process, which the suite shows as a failure.
+// UndefinedBehaviorSanitizer. Their first report aborts the process, which the suite shows as a failure. For the addon's own
+// tests alone there is native/tools/sanitize.mjs.
 //
 //   node scripts/sanitizers.mjs [package…]      native, core, h1 and server unless named
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { compileAddonCopy } from "./addon-copy.mjs";
+import { run } from "./command.mjs";
 import { addonEnvironment } from "./node-headers.mjs";
 import { Report } from "./report.mjs";
-import { orExit } from "./setup.mjs";
 import { runSuite } from "./suite.mjs";
-import { CACHE, packages, testFiles } from "./workspace.mjs";
+import { packages, ROOT, testFiles } from "./workspace.mjs";
 
+const COMPILE_MS = 15 * 60_000;
 const SUITE_MS = 30 * 60_000;
 const SKIPPED = 77;
 
@@ -30,18 +31,16 @@ if (libraries.includes(undefined)) {
   process.exit(SKIPPED);
 }
 
-const addon = await orExit(() =>
-  compileAddonCopy(path.join(CACHE, "native-sanitizers"), {
-    way: `sanitizers ${process.version}`,
-    args: ["--", "-Dsanitize=1"],
-    // GCC's instrumentation confuses its own -Wmaybe-uninitialized (seen with 12.2 in node-addon-api's Maybe).
-    env: { ...addonEnvironment(), CXXFLAGS: "-Wno-error=maybe-uninitialized" },
-  }),
-);
+const tool = path.join(ROOT, "native", "tools", "sanitize.mjs");
+const built = await run(process.execPath, [tool, "build"], { env: addonEnvironment(), timeoutMs: COMPILE_MS });
+if (built.code !== 0) {
+  process.stdout.write(`${built.output}\nthe addon does not compile with sanitizers\n`);
+  process.exit(1);
+}
 
 const env = {
   ...process.env,
-  PERCORE_ADDON: addon,
+  PERCORE_ADDON: path.join(ROOT, "native", "build", "asan", "build", "Release", "percore.node"),
   // Node itself is not instrumented: the runtimes must be there before it, and what it never frees is not ours.
   LD_PRELOAD: libraries.join(" "),
   ASAN_OPTIONS: "detect_leaks=0:abort_on_error=1",

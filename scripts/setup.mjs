@@ -62,7 +62,7 @@ export const nativeSources = () => {
   return { files, digest: digest(files, process.arch) };
 };
 
-const isAddonBuilt = () => filesBelow(path.join(NATIVE, "build"), []).some((file) => file.endsWith(".node"));
+const isAddonBuilt = () => filesBelow(path.join(NATIVE, "build", "Release"), []).some((file) => file.endsWith(".node"));
 
 const install = async () => {
   const manifests = packages().map((found) => path.join(found.directory, "package.json"));
