@@ -44,6 +44,8 @@ const env = {
   // Node itself is not instrumented: the runtimes must be there before it, and what it never frees is not ours.
   LD_PRELOAD: libraries.join(" "),
   ASAN_OPTIONS: "detect_leaks=0:abort_on_error=1",
+  // An instrumented addon takes several times as long; the tests that repeat a race repeat it less often.
+  PERCORE_TEST_ROUNDS: process.env.PERCORE_TEST_ROUNDS ?? "20",
   UBSAN_OPTIONS: "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
 };
 const rooms = process.argv.length > 2 ? process.argv.slice(2) : ["native", "core", "h1", "server"];
