@@ -40,11 +40,15 @@ export const failureOf = (machine: Machine, parser: MessageParser): H1ErrorCode 
       return machine.reason(parser.record).includes("Content-Length")
         ? "ERR_H1_LENGTH_AMBIGUOUS"
         : "ERR_H1_CODING_INVALID";
+    case STRICT:
+    case INVALID_CHUNK_SIZE:
+      return "ERR_H1_CHUNK_INVALID";
+    case INVALID_CONTENT_LENGTH:
+      return inHead ? lengthFailure(machine, parser) : "ERR_H1_FIELD_INVALID";
+    default:
+      if (!inHead) return i32[L.PHASE] === L.PHASE_TRAILERS ? "ERR_H1_FIELD_INVALID" : "ERR_H1_CHUNK_INVALID";
+      return i32[L.FIELDS] > 0 ? "ERR_H1_FIELD_INVALID" : "ERR_H1_LINE_INVALID";
   }
-  if (code === INVALID_CONTENT_LENGTH) return inHead ? lengthFailure(machine, parser) : "ERR_H1_FIELD_INVALID";
-  if (code === STRICT || code === INVALID_CHUNK_SIZE) return "ERR_H1_CHUNK_INVALID";
-  if (!inHead) return i32[L.PHASE] === L.PHASE_TRAILERS ? "ERR_H1_FIELD_INVALID" : "ERR_H1_CHUNK_INVALID";
-  return i32[L.FIELDS] > 0 ? "ERR_H1_FIELD_INVALID" : "ERR_H1_LINE_INVALID";
 };
 
 const lengthFailure = (machine: Machine, parser: MessageParser): H1ErrorCode =>

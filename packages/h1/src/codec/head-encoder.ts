@@ -65,7 +65,6 @@ export class HeadEncoder {
   readonly #machine: Machine;
   readonly #arena: Arena;
   readonly #u8: Uint8Array;
-  readonly #date: DateCache;
   readonly #templates: HeadTemplate[] = [];
   /** Addresses of the constant lines, each with 16 bytes of its own behind it. */
   readonly #contentLength: number;
@@ -77,11 +76,10 @@ export class HeadEncoder {
   /** A head that is too large to keep. */
   readonly #large: HeadTemplate = emptyTemplate(0);
 
-  constructor(machine: Machine, date: DateCache) {
+  constructor(machine: Machine) {
     this.#machine = machine;
     this.#arena = machine.arena;
     this.#u8 = machine.arena.u8;
-    this.#date = date;
     const store = machine.arena.allocRecord(TEMPLATES * TEMPLATE_STRIDE, 16);
     for (let at = 0; at < TEMPLATES; at += 1) this.#templates.push(emptyTemplate(store + at * TEMPLATE_STRIDE));
     this.#contentLength = this.#constant(CONTENT_LENGTH);
@@ -95,15 +93,15 @@ export class HeadEncoder {
    * The encoded beginning of a head, from the store where it was sent before. Valid until the next call.
    * @throws {HttpError} ERR_FIELD_INVALID, ERR_RESPONSE_HEAD_TOO_LARGE.
    */
-  template(status: number, fields: FieldList): HeadTemplate {
+  template(status: number, fields: FieldList, date: DateCache): HeadTemplate {
     const count = fields.length;
     const last = count > 0 ? fields[count - 1].length : 0;
     const template = this.#templates[(status + count * 11 + last * 5) & (TEMPLATES - 1)];
     if (template.status === status && isSameList(template.fields, fields)) {
-      if (template.dateAt !== 0 && template.dateVersion !== this.#date.version) this.#putDate(template);
+      if (template.dateAt !== 0 && template.dateVersion !== date.version) this.#putDate(template, date);
       return template;
     }
-    return this.#encode(template, status, fields);
+    return this.#encode(template, status, fields, date);
   }
 
   /**
@@ -167,7 +165,7 @@ export class HeadEncoder {
     return at + 2;
   }
 
-  #encode(slot: HeadTemplate, status: number, fields: FieldList): HeadTemplate {
+  #encode(slot: HeadTemplate, status: number, fields: FieldList, date: DateCache): HeadTemplate {
     const bound = headBound(status, fields);
     let template = slot;
     let u8 = this.#u8;
@@ -210,8 +208,8 @@ export class HeadEncoder {
     if (!hasDate) {
       end = putText(u8, end, "date: ");
       template.dateAt = end;
-      end = putText(u8, end, this.#date.text);
-      template.dateVersion = this.#date.version;
+      end = putText(u8, end, date.text);
+      template.dateVersion = date.version;
       end = putText(u8, end, "\r\n");
     }
     template.size = end - start;
@@ -222,13 +220,13 @@ export class HeadEncoder {
     return template;
   }
 
-  #putDate(template: HeadTemplate): void {
-    if (this.#dateVersion !== this.#date.version) {
-      putText(this.#u8, this.#dateText, this.#date.text);
-      this.#dateVersion = this.#date.version;
+  #putDate(template: HeadTemplate, date: DateCache): void {
+    if (this.#dateVersion !== date.version) {
+      putText(this.#u8, this.#dateText, date.text);
+      this.#dateVersion = date.version;
     }
     this.#u8.copyWithin(template.dateAt, this.#dateText, this.#dateText + DATE_BYTES);
-    template.dateVersion = this.#date.version;
+    template.dateVersion = date.version;
   }
 
   #constant(text: string): number {

@@ -44,7 +44,6 @@ type TapeExports = Record<(typeof SLOTS)[number], unknown> & {
 
 /** Modules are compiled once per thread. */
 let modules: { readonly llhttp: WebAssembly.Module; readonly tape: WebAssembly.Module } | null = null;
-const machines = new WeakMap<Arena, Machine>();
 
 export class Machine {
   readonly arena: Arena;
@@ -59,17 +58,8 @@ export class Machine {
   readonly bytes: Buffer;
   readonly #init: (parser: number, type: number, settings: number) => void;
 
-  /** The machine of this arena; made, and tested, at the first call. */
-  static of(arena: Arena): Machine {
-    const known = machines.get(arena);
-    if (known !== undefined) return known;
-    const machine = new Machine(arena);
-    selfTest(machine);
-    machines.set(arena, machine);
-    return machine;
-  }
-
-  private constructor(arena: Arena) {
+  /** Instantiates the modules in the arena's first pages and tests them. Once per arena: see `Codec.of`. */
+  constructor(arena: Arena) {
     assert(L.TAPE_END === ARENA_PARSER_PAGES * PAGE_BYTES && LLHTTP_END < L.REQUEST_SETTINGS_OFFSET, "parser pages");
     modules ??= {
       llhttp: new WebAssembly.Module(Buffer.from(LLHTTP_WASM_BASE64, "base64")),
@@ -94,6 +84,7 @@ export class Machine {
     this.finish = llhttp.llhttp_finish;
     this.copy = tape.copy;
     this.#init = llhttp.llhttp_init;
+    selfTest(this);
   }
 
   /** Makes the record at `parser` (PARSER_BYTES, aligned to 8) a fresh llhttp_t. Nothing is allocated. */

@@ -56,6 +56,8 @@ export class MessageParser {
   #carry: Carry | null = null;
   /** Block of a head, or of trailers, that is complete now; the control block points into it. */
   #spent: Lease | null = null;
+  /** llhttp's record has to be made anew before the next message. */
+  #stale = false;
   #released = false;
 
   /**
@@ -94,7 +96,8 @@ export class MessageParser {
    */
   step(at: number, size: number): number {
     if (this.#spent !== null) this.forgetHead();
-    const length = size < STEP_BYTES_MAX ? size : STEP_BYTES_MAX;
+    if (this.#stale) this.#freshen();
+    const length = Math.min(size, STEP_BYTES_MAX);
     if (this.#carry !== null) return this.#stepCarried(this.#carry, at, length);
     const { i32 } = this.#arena;
     const phase = this.#phase;
@@ -139,6 +142,11 @@ export class MessageParser {
     this.#arena.freeRecord(this.record, L.PARSER_BYTES);
   }
 
+  #freshen(): void {
+    this.#stale = false;
+    this.#machine.init(this.record, this.#type);
+  }
+
   #conclude(code: number, at: number, length: number, phaseBefore: number): number {
     const { i32 } = this.#arena;
     const phase = i32[L.PHASE];
@@ -146,9 +154,7 @@ export class MessageParser {
     if (code === L.HPE_PAUSED) {
       // Only the end of a message pauses here.
       this.consumed = i32[(this.record + L.PARSER_ERROR_POSITION) >> 2] - at;
-      i32[(this.record + L.PARSER_ERROR) >> 2] = L.HPE_OK;
-      this.#phase = L.PHASE_HEAD;
-      return STEP_COMPLETE;
+      return this.#complete();
     }
     this.consumed = length;
     if (code !== L.HPE_OK) return this.#fail(code);
@@ -159,6 +165,15 @@ export class MessageParser {
     }
     if (phase === L.PHASE_TRAILERS) this.#beginCarryOfTrailers(at, length);
     return this.headFresh ? STEP_HEAD : STEP_MORE;
+  }
+
+  #complete(): number {
+    const { i32 } = this.#arena;
+    this.#phase = L.PHASE_HEAD;
+    i32[(this.record + L.PARSER_ERROR) >> 2] = L.HPE_OK;
+    // llhttp takes Connection among trailers for the head's, and would refuse what follows; a fresh record does not.
+    this.#stale = i32[L.TRAILERS] > 0;
+    return STEP_COMPLETE;
   }
 
   #fail(code: number): number {
@@ -234,11 +249,7 @@ export class MessageParser {
       i32[(this.record + L.PARSER_ERROR) >> 2] = L.HPE_OK;
       this.#spent = carry.lease;
       this.#carry = null;
-      if (phase === L.PHASE_COMPLETE) {
-        this.#phase = L.PHASE_HEAD;
-        return STEP_COMPLETE;
-      }
-      return this.#headOfCarry();
+      return phase === L.PHASE_COMPLETE ? this.#complete() : this.#headOfCarry();
     }
     if (code !== L.HPE_OK) return this.#fail(code);
     carry.size += length;
@@ -251,11 +262,7 @@ export class MessageParser {
   #headOfCarry(): number {
     const { i32 } = this.#arena;
     const code = this.#machine.execute(this.record, i32[L.BASE], 0);
-    if (code === L.HPE_PAUSED) {
-      i32[(this.record + L.PARSER_ERROR) >> 2] = L.HPE_OK;
-      this.#phase = L.PHASE_HEAD;
-      return STEP_COMPLETE;
-    }
+    if (code === L.HPE_PAUSED) return this.#complete();
     if (code !== L.HPE_OK) return this.#fail(code);
     this.#phase = L.PHASE_BODY;
     return STEP_HEAD;

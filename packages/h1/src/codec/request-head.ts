@@ -56,7 +56,7 @@ const judgeClosely = (machine: Machine, record: number, seen: number): Verdict =
   if (!(seen & L.SEEN_HOST) && u8[record + L.PARSER_MINOR] === 1) return bad("ERR_H1_HOST_MISSING");
   if (seen & L.SEEN_HOST_ODD && !isAuthority(hostOf(machine))) return bad("ERR_H1_HOST_INVALID");
   if (seen & L.SEEN_EXPECT && u8[record + L.PARSER_MINOR] === 1) {
-    const expectation = valueOf(machine, L.EXPECT);
+    const expectation = fieldValue(machine, L.EXPECT);
     if (seen & L.SEEN_EXPECT_TWICE || expectation.toLowerCase() !== "100-continue") return bad("ERR_H1_EXPECTATION");
   }
   return judgeTarget(machine, u8[record + L.PARSER_METHOD], seen);
@@ -69,7 +69,7 @@ const judgeLength = (machine: Machine, record: number, seen: number): H1ErrorCod
     if (seen & L.SEEN_CONTENT_LENGTH) return "ERR_H1_LENGTH_AMBIGUOUS";
     if (u8[record + L.PARSER_MINOR] === 0) return "ERR_H1_CODING_VERSION";
     if (seen & L.SEEN_TRANSFER_ENCODING_TWICE) return "ERR_H1_CODING_INVALID";
-    const error = judgeCoding(valueOf(machine, L.TRANSFER_ENCODING));
+    const error = judgeCoding(fieldValue(machine, L.TRANSFER_ENCODING));
     if (error !== null) return error;
   }
   const connect = u8[record + L.PARSER_METHOD] === METHOD_CONNECT;
@@ -143,11 +143,11 @@ const targetOf = (machine: Machine): string => {
 };
 
 /** Value of the field record whose address lies in control word `word`. */
-const valueOf = (machine: Machine, word: number): string => {
+const fieldValue = (machine: Machine, word: number): string => {
   const { i32 } = machine.arena;
   const record = i32[word] >> 2;
   const at = i32[L.BASE] + i32[record + 2];
   return machine.bytes.toString("latin1", at, at + i32[record + 3]);
 };
 
-const hostOf = (machine: Machine): string => valueOf(machine, L.HOST);
+const hostOf = (machine: Machine): string => fieldValue(machine, L.HOST);

@@ -248,8 +248,8 @@
       (i32.or (i32.load align=1 (i32.add (local.get $name) (local.get $offset))) (i32.const 0x20202020))
       (local.get $word)))
 
-  ;; 0 when a Host value is letters, digits, "-", "." and "_" with at most a port of digits behind; else 256, and
-  ;; JavaScript judges the rarer forms.
+  ;; 0 when a Host value is letters, digits, "-", "." and "_" with at most a port of five digits behind; else 256,
+  ;; and JavaScript judges the rarer forms.
   (func $look-at-host (param $record i32) (result i32)
     (local $at i32) (local $end i32) (local $byte i32) (local $port i32)
     (local.set $at (i32.add (i32.load (i32.const 0x20000)) (i32.load offset=8 (local.get $record))))
@@ -261,8 +261,16 @@
         (then
           (local.set $byte (i32.load8_u (local.get $at)))
           (local.set $at (i32.add (local.get $at) (i32.const 1)))
+          ;; `port` counts the colon and what is behind it.
+          (if (local.get $port)
+            (then
+              (local.set $port (i32.add (local.get $port) (i32.const 1)))
+              (br_if $next
+                (i32.and
+                  (i32.lt_u (i32.sub (local.get $byte) (i32.const 0x30)) (i32.const 10))
+                  (i32.lt_u (local.get $port) (i32.const 7))))
+              (return (i32.const 256))))
           (br_if $next (i32.lt_u (i32.sub (local.get $byte) (i32.const 0x30)) (i32.const 10)))
-          (if (local.get $port) (then (return (i32.const 256))))
           (br_if $next
             (i32.lt_u (i32.sub (i32.or (local.get $byte) (i32.const 0x20)) (i32.const 0x61)) (i32.const 26)))
           (br_if $next (i32.lt_u (i32.sub (local.get $byte) (i32.const 0x2d)) (i32.const 2)))

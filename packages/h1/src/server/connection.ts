@@ -3,7 +3,7 @@ import { type Lease, type PeerAddress, type Stream, type StreamHandler, WheelEnt
 import { type ConnectionInfo, dispatch, type Exchange, HttpError } from "@percore/http";
 import { failureOf } from "../codec/failure.ts";
 import * as L from "../codec/layout.ts";
-import { MessageParser, STEP_COMPLETE, STEP_FAILED, STEP_MORE } from "../codec/message-parser.ts";
+import { MessageParser, STEP_COMPLETE, STEP_FAILED, STEP_HEAD, STEP_MORE } from "../codec/message-parser.ts";
 import { METHOD_CONNECT, METHOD_GET } from "../codec/methods.ts";
 import { judgeHead, type TargetParts } from "../codec/request-head.ts";
 import { TapeFields } from "../codec/tape-fields.ts";
@@ -175,7 +175,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     const next = at + parser.consumed;
     this.#restAt = next;
     this.#restSize = end - next;
-    if (parser.headFresh) this.#openExchange(step, at);
+    if (parser.headFresh) this.#openExchange(step);
     else if (this.#reading !== null) this.#readBody(this.#reading, step);
     else if (step === STEP_MORE) this.#headGoesOn();
     else this.#refuse(failureOf(this.server.machine, parser));
@@ -197,7 +197,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   }
 
   /** A head is complete, and described by the control block. */
-  #openExchange(step: number, at: number): void {
+  #openExchange(step: number): void {
     const { server } = this;
     const { machine, limits } = server;
     const { i32 } = machine.arena;
@@ -223,14 +223,19 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     this.#takeRecords();
     if (body !== null) {
       this.#reading = exchange;
-      this.#chunkOverhead = 0;
-      if (body.length < 0) this.#countOverhead(this.#headEnd() + HEAD_END_BYTES - (at - i32[L.BASE]));
+      // A size line may have come without its end, which would have credited it.
+      this.#chunkOverhead = -CHUNK_LINE_BYTES;
+      // A head that came in pieces was a step of its own.
+      if (body.length < 0 && i32[L.PAUSE_HEAD] === 0) this.#countOverhead(this.#headEnd() + HEAD_END_BYTES);
     }
     const trailers = step === STEP_COMPLETE ? this.#trailers() : null;
     // The handler may make other connections parse; their tapes go above this one.
     machine.tapeBase = top;
     dispatch(server.handler, exchange, this.handlerFailed);
-    if (body !== null) this.#passBody(exchange, body, step, trailers);
+    if (body !== null) {
+      if (step === STEP_HEAD) this.#beginRate();
+      this.#passBody(exchange, body, step, trailers);
+    }
     exchange.leaveHead();
     machine.tapeBase = base;
     parser.forgetHead();
@@ -244,8 +249,8 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
 
   /** llhttp looks at Transfer-Encoding after the head; what it finds is the head's fault. */
   #failedAtHead(step: number): H1ErrorCode | null {
-    const failed = step === STEP_FAILED && this.#parser.errorCode === L.HPE_INVALID_TRANSFER_ENCODING;
-    return failed ? "ERR_H1_CODING_INVALID" : null;
+    if (step !== STEP_FAILED || this.#parser.errorCode !== L.HPE_INVALID_TRANSFER_ENCODING) return null;
+    return this.server.machine.arena.i32[L.PHASE] === L.PHASE_BODY ? "ERR_H1_CODING_INVALID" : null;
   }
 
   /** End of the last field line, or of the target, relative to the head's beginning. */
@@ -359,7 +364,6 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
       if (body.keptBytes > limits.bodyBufferBytes) this.#leftovers.add(body);
     } else if (step === STEP_FAILED) this.#bodyFailed(exchange, failureOf(machine, this.#parser));
     else if (body.discarding && body.received - body.discardedFrom > limits.discardBodyBytesMax) this.#beginClose();
-    else if (this.#readDeadline === NEVER) this.#beginRate();
   }
 
   #pushRecord(body: RequestBody): void {
@@ -393,11 +397,11 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   /** Chunk size lines and extensions: bytes of this step that are neither head, body nor trailers. */
   #countOverhead(headBytes: number): void {
     const { i32 } = this.server.machine.arena;
-    let bytes = this.#parser.consumed - Math.max(headBytes, 0) - i32[L.CHUNKS] * CHUNK_LINE_BYTES;
+    let bytes = this.#parser.consumed - headBytes - i32[L.CHUNKS] * CHUNK_LINE_BYTES;
     for (let at = 0; at < this.#records; at += 1) bytes -= i32[this.#record + at * 4 + 1];
     // Trailers are bounded as a head is; those of this step are left out, the carried ones are not on the way here.
     if (i32[L.TRAILERS] > 0) return;
-    this.#chunkOverhead = Math.max(0, this.#chunkOverhead + bytes);
+    this.#chunkOverhead += bytes;
   }
 
   #trailers(): TapeFields | null {
@@ -459,7 +463,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
 
   /** Goes on to the first response that is not complete. */
   #advance(): void {
-    for (let done = this.first; done !== null && done.hasEnded; done = this.first) {
+    for (let done = this.first; done?.hasEnded; done = this.first) {
       this.first = done.next;
       if (this.first === null) this.#last = null;
       this.#count -= 1;

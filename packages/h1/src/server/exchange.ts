@@ -290,7 +290,7 @@ export class ServerExchange implements Exchange {
       this.#framing = FRAMING_NONE;
       if (!this.#dropsBody) this.closes = true;
     } else this.#framing = FRAMING_CHUNKED;
-    this.#left = announced >= 0 ? announced : 0;
+    this.#left = Math.max(announced, 0);
     if (template.close) this.closes = true;
     this.#state = BEGUN;
     const connection = this.#connection;
@@ -421,7 +421,8 @@ export class ServerExchange implements Exchange {
       if (!names.has("connection")) list.push("connection", "upgrade");
       if (!names.has("upgrade")) list.push("upgrade", this.upgrade ?? "");
     }
-    const template = connection.server.heads.template(status, list);
+    connection.server.date.refresh(connection.server.clock.now);
+    const template = connection.server.heads.template(status, list, connection.server.date);
     connection.server.heads.write(connection.stream, template, FRAMING_NONE, CONNECTION_DEFAULT, "");
     this.#state = ENDED;
     return connection.becomeTunnel(this);
@@ -571,7 +572,7 @@ export class ServerExchange implements Exchange {
     }
     const { server } = this.#connection;
     server.date.refresh(server.clock.now);
-    return server.heads.template(status, fields);
+    return server.heads.template(status, fields, server.date);
   }
 
   #checkWhole(template: HeadTemplate, status: number, body: Body): number {

@@ -10,11 +10,12 @@ import {
   type HttpLimits,
   type HttpTimeouts,
 } from "@percore/http";
-import { BodyEncoder } from "../codec/body-encoder.ts";
-import { HeadEncoder } from "../codec/head-encoder.ts";
-import { Machine } from "../codec/machine.ts";
+import type { BodyEncoder } from "../codec/body-encoder.ts";
+import { Codec } from "../codec/codec.ts";
+import type { HeadEncoder } from "../codec/head-encoder.ts";
+import type { Machine } from "../codec/machine.ts";
 import { FIELDS_MAX_MAX, HEAD_BYTES_MAX_MAX } from "../codec/message-parser.ts";
-import { TextCache } from "../codec/text.ts";
+import type { TextCache } from "../codec/text.ts";
 import { ServerConnection } from "./connection.ts";
 
 /** The thread's clock: a `Runtime` is one, so is a test's `FakeClock`. */
@@ -99,11 +100,12 @@ export class H1Server {
     this.allowHalfClose = options.allowHalfClose ?? false;
     this.report = options.report ?? ((error) => console.error(error));
     this.clock = options.clock;
-    this.machine = Machine.of(options.arena);
-    this.texts = new TextCache(this.machine.bytes);
+    const codec = Codec.of(options.arena);
+    this.machine = codec.machine;
+    this.texts = codec.texts;
+    this.heads = codec.heads;
+    this.bodies = codec.bodies;
     this.date = new DateCache(options.wallClock);
-    this.heads = new HeadEncoder(this.machine, this.date);
-    this.bodies = new BodyEncoder(this.machine);
   }
 
   /** Serves a stream from now on; the stream must be of this server's arena. */
