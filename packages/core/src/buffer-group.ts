@@ -5,6 +5,7 @@ import { assert } from "./assert.ts";
 import { SystemError } from "./errors.ts";
 import { Block, type BlockPool, Lease } from "./lease.ts";
 import type { Ring } from "./ring.ts";
+import { STAT, type Stats } from "./stats.ts";
 
 /** Bytes of one entry of a provided-buffer ring: addr u64, len u32, bid u16, resv u16. */
 const ENTRY_BYTES = 16;
@@ -34,8 +35,6 @@ export interface BufferGroupOptions {
 export class BufferGroup implements BlockPool {
   readonly id: number;
   readonly count: number;
-  /** Receives that ended because no buffer was offered. */
-  starvations = 0;
   /** Leases on receive buffers that somebody holds. */
   outstanding = 0;
   readonly transient = true;
@@ -45,6 +44,7 @@ export class BufferGroup implements BlockPool {
   readonly #ring: Ring;
   readonly #native: NativeRing;
   readonly #u16: Uint16Array;
+  readonly #stats: Float64Array;
   readonly #entries: number;
   readonly #entryMask: number;
   readonly #blocks: Block[] = [];
@@ -57,10 +57,11 @@ export class BufferGroup implements BlockPool {
   #starved: Starved[] = [];
 
   /** @throws {SystemError} when the kernel refuses the group. */
-  constructor(arena: Arena, ring: Ring, options: BufferGroupOptions) {
+  constructor(arena: Arena, ring: Ring, stats: Stats, options: BufferGroupOptions) {
     this.#arena = arena;
     this.#ring = ring;
     this.#native = ring.native;
+    this.#stats = stats.values;
     this.#u16 = new Uint16Array(arena.memory.buffer);
     this.id = options.id;
     this.count = options.count;
@@ -110,7 +111,7 @@ export class BufferGroup implements BlockPool {
 
   /** A receive ended for want of a buffer; `rearm` is called when some are back. */
   starve(stream: Starved): void {
-    this.starvations += 1;
+    this.#stats[STAT.receiveStarvations] += 1;
     this.#starved.push(stream);
     this.#offeredMax = Math.min(this.#offeredMax * 2, this.count);
     if (this.#freeCount > 0) this.onRelief?.();

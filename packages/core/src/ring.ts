@@ -118,8 +118,9 @@ export class Ring {
   /**
    * Gives every completion to its owner, at most `max` of them; native calls again for the rest.
    * @param crashed is told when an owner throws; the rest of the batch goes on.
+   * @returns how many were taken from the ring.
    */
-  drain(max: number, crashed: (owner: RingOwner, error: unknown) => void): void {
+  drain(max: number, crashed: (owner: RingOwner, error: unknown) => void): number {
     if (this.#stashed > 0) this.#drainStash(crashed);
     const rings = this.#rings;
     const mask = this.#cqMask;
@@ -143,6 +144,7 @@ export class Ring {
         head = rings[this.#cqHead];
       }
     }
+    return max - left;
   }
 
   #dispatch(

@@ -89,12 +89,12 @@ export class Runtime {
     this.descriptors = new Descriptors(this.ring, native, this.counters);
     const size = options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES;
     const wake = (): void => this.#wake();
-    this.downstream = new BufferGroup(this.arena, this.ring, {
+    this.downstream = new BufferGroup(this.arena, this.ring, this.counters, {
       id: 0,
       count: options.receiveBuffers ?? RECEIVE_BUFFERS,
       size,
     });
-    this.upstream = new BufferGroup(this.arena, this.ring, {
+    this.upstream = new BufferGroup(this.arena, this.ring, this.counters, {
       id: 1,
       count: options.upstreamReceiveBuffers ?? UPSTREAM_RECEIVE_BUFFERS,
       size,
@@ -112,7 +112,6 @@ export class Runtime {
   get stats(): RuntimeStats {
     return {
       ...this.counters.snapshot(),
-      receiveStarvations: this.downstream.starvations + this.upstream.starvations,
       leases: this.arena.stats.outstanding,
       timers: this.wheel.size,
       owners: this.ring.slots.live,
@@ -160,8 +159,10 @@ export class Runtime {
   readonly #onBatch = (): void => {
     this.#inBatch = true;
     this.now = performance.now();
-    this.counters.values[STAT.batches] += 1;
-    this.ring.drain(BATCH_MAX, this.#crashed);
+    const stats = this.counters.values;
+    const handled = this.ring.drain(BATCH_MAX, this.#crashed);
+    stats[STAT.batches] += 1;
+    if (handled > stats[STAT.batchMax]) stats[STAT.batchMax] = handled;
     this.#settle();
     this.#inBatch = false;
     if (this.#unsettled) this.#wake();
