@@ -11,6 +11,8 @@ import t from "tap";
 import { KINDS, Raw, sleep } from "./raw.mjs";
 
 const run = promisify(execFile);
+/** The promise of the design: a 10 ms interval late by at most 20 ms at p99. A sanitizer build is some times slower. */
+const LATE_US_MAX = process.env.PERCORE_ADDON ? 100_000 : 20_000;
 const RAW = new URL("./raw.mjs", import.meta.url).href;
 
 /** Runs a program in a process of its own; `raw` and `kind` are in its scope. */
@@ -74,18 +76,20 @@ for (const kind of KINDS) {
       });
       port1.postMessage(0);
       await lookup("localhost");
-      await sleep(1500);
+      const enough = () =>
+        late.count >= 100 && completions > 1000 && Object.values(counts).every((count) => count > 20);
+      for (let round = 0; round < 300 && !(round >= 10 && enough()); round++) await sleep(100);
       running = false;
       clearInterval(interval);
       await files;
       port1.close();
-      t.ok(late.count > 20, `${late.count} ticks of the interval`);
+      t.ok(late.count >= 100, `${late.count} ticks of the interval`);
       t.ok(
-        late.percentile(99) <= 20_000,
+        late.percentile(99) <= LATE_US_MAX,
         `late by ${late.percentile(99)} µs at p99 (wall clock: at worst ${wallWorst.toFixed(1)} ms)`,
       );
       for (const [name, count] of Object.entries(counts)) t.ok(count > 20, `${name}: ${count}`);
-      t.ok(completions > 10_000, `${completions} completions meanwhile`);
+      t.ok(completions > 1000, `${completions} completions meanwhile`);
       raw.close();
     });
 

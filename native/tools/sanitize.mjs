@@ -13,8 +13,12 @@ const gyp = join(dirname(createRequire(import.meta.url).resolve("node-gyp/packag
 const build = () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const name of ["binding.gyp", "package.json", "src"]) cpSync(join(root, name), join(folder, name), { recursive: true });
-  const run = spawnSync(process.execPath, [gyp, "rebuild", "--jobs=2", "--", "-Dsanitize=1"], { cwd: folder, stdio: "inherit" });
+  for (const name of ["binding.gyp", "package.json", "src"])
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  const run = spawnSync(process.execPath, [gyp, "rebuild", "--jobs=2", "--", "-Dsanitize=1"], {
+    cwd: folder,
+    stdio: "inherit",
+  });
   return run.status ?? 1;
 };
 
@@ -34,7 +38,12 @@ const test = (names) => {
   };
   let failed = 0;
   for (const name of files) {
-    const run = spawnSync(process.execPath, [join(root, "test", name)], { env, encoding: "utf8", maxBuffer: 1 << 28, cwd: root });
+    const run = spawnSync(process.execPath, [join(root, "test", name)], {
+      env,
+      encoding: "utf8",
+      maxBuffer: 1 << 28,
+      cwd: root,
+    });
     const good = run.status === 0;
     failed += good ? 0 : 1;
     console.log(`${good ? "ok" : "not ok"} - ${name}`);
