@@ -14,6 +14,7 @@ export { Request, type RequestInit } from "./fetch/request.ts";
 export { RequestAbortedError } from "./fetch/request-signal.ts";
 export { Response, type ResponseInit } from "./fetch/response.ts";
 export { Tunnel } from "./fetch/tunnel.ts";
+export { type DemoOptions, demo } from "./demo.ts";
 export { type ContentCoding, FileBody, type FileOptions, file } from "./files/file-body.ts";
 export type { HandlerObject, ServeOptions } from "./options.ts";
 export { serve } from "./serve.ts";

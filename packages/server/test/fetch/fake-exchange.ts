@@ -89,6 +89,7 @@ export class FakeExchange implements Exchange {
   onFinish: ((error: Error | null) => void) | null = null;
   responded = false;
   open = true;
+  retained = false;
 
   // — what happened —
   status = 0;
@@ -122,6 +123,10 @@ export class FakeExchange implements Exchange {
     this.#trailers = request.trailers ?? null;
     this.#window = request.window ?? Number.POSITIVE_INFINITY;
     this.bodyLength = request.bodyLength ?? (request.body === undefined ? 0 : this.#parts.join("").length);
+  }
+
+  retain(): void {
+    this.retained = true;
   }
 
   receive(receiver: BodyReceiver): void {
