@@ -1,8 +1,9 @@
 // runtime.ts — what one thread has one of: ring, arena, receive buffers, wheel, counters; and the order of a batch.
+import type { NativeRing } from "@percore/native";
 import { Arena } from "./arena.ts";
 import { BufferGroup } from "./buffer-group.ts";
 import { Descriptors } from "./descriptors.ts";
-import { type DriverOption, type DriverReport, openDriver } from "./driver.ts";
+import { type DriverOption, type DriverOptions, type DriverReport, type OpenedDriver, openDriver } from "./driver.ts";
 import { CoreError } from "./errors.ts";
 import { Ring } from "./ring.ts";
 import type { RingOwner } from "./slots.ts";
@@ -25,6 +26,8 @@ export interface RuntimeOptions {
   readonly receiveBuffers?: number;
   /** Receive buffers for connections we made, apart from the others so that neither side can starve the other. */
   readonly upstreamReceiveBuffers?: number;
+  /** A ring of the caller's own instead of a driver's: for tests and benchmarks that fabricate completions. */
+  readonly native?: NativeRing;
   /** Told what handlers throw into the transport; their stream is reset. Default: written to standard error. */
   readonly onError?: (error: unknown) => void;
 }
@@ -79,11 +82,8 @@ export class Runtime {
   constructor(options: RuntimeOptions = {}) {
     this.arena = new Arena({ bytes: options.arenaBytes });
     this.#onError = options.onError ?? reportToStderr;
-    const { native, report } = openDriver(this.arena, {
-      driver: options.driver,
-      sqEntries: options.sqEntries ?? SQ_ENTRIES,
-      cqEntries: options.cqEntries ?? CQ_ENTRIES,
-    });
+    const { native, report } =
+      options.native === undefined ? openDriver(this.arena, driverOptions(options)) : given(options.native);
     this.driver = report;
     this.ring = new Ring(native);
     this.descriptors = new Descriptors(this.ring, native, this.counters);
@@ -227,6 +227,17 @@ export class Runtime {
     this.wheel.advance(this.now, (error) => this.report(error));
   };
 }
+
+const driverOptions = (options: RuntimeOptions): DriverOptions => ({
+  driver: options.driver,
+  sqEntries: options.sqEntries ?? SQ_ENTRIES,
+  cqEntries: options.cqEntries ?? CQ_ENTRIES,
+});
+
+const given = (native: NativeRing): OpenedDriver => ({
+  native,
+  report: { kind: native.kind, requested: native.kind, reason: "a ring was given", refusal: null },
+});
 
 const reportToStderr = (error: unknown): void => {
   console.error("percore: a handler threw into the transport; its stream was reset.", error);

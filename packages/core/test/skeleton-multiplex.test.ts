@@ -86,7 +86,12 @@ const random = (seed: number): (() => number) => {
 for (const seed of [1, 2, 3]) {
   overDrivers(`(c) a thousand exchanges on one stream, cancelled at random (seed ${seed})`, {}, async (t, runtime) => {
     const next = random(seed);
-    const budget = { held: 0, credit: (bytes: number) => void (budget.held -= bytes) };
+    const budget = {
+      held: 0,
+      credit: (bytes: number): void => {
+        budget.held -= bytes;
+      },
+    };
     const working = new Map<number, number>();
     const { listener, port } = await serve(runtime, (stream) => {
       const framed = new Framed(stream);
