@@ -158,6 +158,7 @@ Napi::Value NativeRing::CountersOf(const Napi::CallbackInfo& info) {
   const uint64_t figures[] = {last_.enters,    last_.waits, last_.submitted, last_.completions,
                               last_.overflows, last_.turns, last_.batches,   last_.inflight};
   auto array = Napi::Float64Array::New(info.Env(), std::size(figures));
+  if (array.IsEmpty()) return info.Env().Undefined();
   std::copy(std::begin(figures), std::end(figures), array.Data());
   return array;
 }
@@ -201,6 +202,8 @@ Napi::Value OpenRing(const Napi::CallbackInfo& info) {
   if (object.IsEmpty()) return env.Undefined();
   const RingView& view = session->driver()->view();
   auto layout = Napi::Int32Array::New(env, kLayoutLength);
+  // Nothing can be made any more in a thread that is being terminated, which may happen at any line here.
+  if (layout.IsEmpty()) return env.Undefined();
   FillLayout(layout.Data(), view, arena);
   if (!External(env, object, "rings", view.rings, view.rings_size) ||
       !External(env, object, "sqes", view.sqes, view.sq_entries * sizeof(Sqe)) ||
