@@ -30,7 +30,8 @@ export class Running implements PromiseLike<void> {
   then<A = void, B = never>(
     // biome-ignore lint/suspicious/noConfusingVoidType: as in Promise<void>.then
     onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
-    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+    // biome-ignore lint/suspicious/noExplicitAny: as in Promise.then
+    onRejected?: ((reason: any) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.#controller.ended.then(onFulfilled, onRejected);
   }
