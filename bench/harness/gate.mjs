@@ -61,10 +61,14 @@ const evaluate = (target, cells) => {
 /** @returns every target with its measured value and "hit", "miss" or "unmeasured" */
 export const evaluateTargets = (cells) => TARGETS.map((target) => evaluate(target, cells));
 
+/** @returns {string} a target in words, without its limit */
+export const describeTarget = ({ case: name, impl, figure, base }) =>
+  `${name}: ${impl}, ${FIGURES[figure]}${base === undefined ? "" : ` ÷ ${base}`}`;
+
 /** @returns {string} the lines for the terminal */
 export const gateTable = (evaluated, cells) => {
   const rows = evaluated.map(({ target, state, value, spread, why }) => [
-    `${target.case}: ${target.impl}, ${FIGURES[target.figure]}${target.base === undefined ? "" : ` ÷ ${target.base}`}`,
+    describeTarget(target),
     target.most === undefined ? `≥ ${target.least}` : `≤ ${target.most}`,
     value === undefined ? "–" : value.toFixed(2),
     spread === undefined ? why : `${spread[0].toFixed(2)}–${spread[1].toFixed(2)}`,

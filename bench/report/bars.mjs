@@ -3,8 +3,8 @@ import { median, medianOf, pairedRatios } from "../harness/statistics.mjs";
 import { count, element, figure, text, ticksTo } from "./markup.mjs";
 
 const WIDTH = 1000;
-const LEFT = 190;
-const RIGHT = 170;
+const LEFT = 215;
+const RIGHT = 205;
 const ROW = 27;
 const BAR = 15;
 const TOP = 26;
@@ -42,7 +42,7 @@ const axis = (limit, scale, height) => {
     element("line", { class: "grid", x1: scale(value), x2: scale(value), y1: TOP - 6, y2: height - 6 }),
   );
   const labels = ticks.map((value) => text(scale(value), 13, value, { class: "soft small", "text-anchor": "middle" }));
-  const unit = text(LEFT - 12, 13, "CPU µs per request", { class: "soft small", "text-anchor": "end" });
+  const unit = text(LEFT - 18, 13, "CPU µs per request", { class: "soft small", "text-anchor": "end" });
   const right =
     text(WIDTH - 92, 13, base(), { class: "soft small", "text-anchor": "end" }) +
     text(WIDTH - 4, 13, "requests/s", { class: "soft small", "text-anchor": "end" });
@@ -74,7 +74,7 @@ const bar = (row, baseRow, y, scale, limit) => {
   const cut = cpu > limit ? text(scale(limit) - 6, middle + 4, "»", { class: "strong", "text-anchor": "end" }) : "";
   const labels = [
     text(LEFT - 12, middle + 4, row.label, { class: strong, "text-anchor": "end" }),
-    text(WIDTH - RIGHT + 12, middle + 4, figure(cpu), { class: strong ?? "soft" }),
+    text(WIDTH - 146, middle + 4, figure(cpu), { class: strong ?? "soft", "text-anchor": "end" }),
     text(WIDTH - 92, middle + 4, ratio(row, baseRow), { class: strong, "text-anchor": "end" }),
     text(WIDTH - 4, middle + 4, count(medianOf(row.rounds, "requestsPerSecond")), {
       class: "soft",

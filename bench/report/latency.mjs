@@ -3,8 +3,8 @@ import { medianOf } from "../harness/statistics.mjs";
 import { duration, element, text } from "./markup.mjs";
 
 const WIDTH = 1000;
-const LEFT = 190;
-const RIGHT = 200;
+const LEFT = 215;
+const RIGHT = 215;
 const ROW = 24;
 const TOP = 26;
 const MARKS = [

@@ -16,7 +16,10 @@ const tint = (ratio) => {
 };
 
 /** @param {{ name: string, title: string }[]} cases @param {Map<string, object[]>} rowsByCase */
-export const overviewTable = (peers, cases, rowsByCase) => {
+export const overviewTable = (all, cases, rowsByCase) => {
+  const peers = all.filter((peer) =>
+    [...rowsByCase.values()].some((rows) => rows.some((row) => row.impl === peer.name)),
+  );
   const shown = cases.filter((one) => rowsByCase.get(one.name)?.length > 0);
   const head = element("tr", {}, `<th></th>${shown.map((one) => `<th>${escapeMarkup(one.name)}</th>`).join("")}`);
   const body = peers.map((peer) => {
@@ -30,7 +33,11 @@ export const overviewTable = (peers, cases, rowsByCase) => {
   const bases = shown.map(
     (one) => `<td class="soft">${escapeMarkup(baseOf(rowsByCase.get(one.name))?.label ?? "")}</td>`,
   );
-  return element("table", {}, `${head}${body.join("")}<tr><td class="soft">base</td>${bases.join("")}</tr>`);
+  return element(
+    "table",
+    { class: "overview" },
+    `${head}${body.join("")}<tr><td class="soft">base</td>${bases.join("")}</tr>`,
+  );
 };
 
 const cell = (rows, peer) => {
@@ -39,7 +46,7 @@ const cell = (rows, peer) => {
   const base = baseOf(rows);
   const ratios = base === undefined ? [] : pairedRatios(row, base, "cpu");
   const cpu = medianOf(row.rounds, "cpu");
-  if (ratios.length === 0) return `<td>${figure(cpu)} µs</td>`;
+  if (ratios.length === 0) return `<td class="cell">${figure(cpu)} µs</td>`;
   const ratio = median(ratios);
   return element("td", { class: "cell", style: tint(ratio), title: `${figure(cpu)} µs per request` }, ratio.toFixed(2));
 };

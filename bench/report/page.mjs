@@ -1,5 +1,6 @@
 // The report: one HTML file without any other file, made from a result's JSON; and the hello picture alone, for a README.
 import { writeFileSync } from "node:fs";
+import { describeTarget } from "../harness/gate.mjs";
 import { newestResult, readResult } from "../harness/results.mjs";
 import { medianOf } from "../harness/statistics.mjs";
 import { barChart } from "./bars.mjs";
@@ -89,7 +90,7 @@ const targetSection = (targets) => {
   const measured = targets.filter(({ state }) => state !== "unmeasured");
   if (measured.length === 0) return "";
   const rows = measured.map(({ target, state, value, spread }) => {
-    const what = `${target.case}: ${target.impl}, ${target.figure}${target.base === undefined ? "" : ` ÷ ${target.base}`}`;
+    const what = describeTarget(target);
     const limit = target.most === undefined ? `≥ ${target.least}` : `≤ ${target.most}`;
     return `<tr><td>${escapeMarkup(what)}</td><td>${limit}</td><td>${value.toFixed(2)}</td><td>${spread.map((one) => one.toFixed(2)).join("–")}</td><td class="${state}">${state}</td></tr>`;
   });

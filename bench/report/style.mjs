@@ -28,6 +28,7 @@ export const PAGE = `
   td { text-align: right; padding: 4px 8px; border-top: 1px solid var(--line); white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
   tr.ours td { font-weight: 650; } td.cell { border: 2px solid var(--card); border-radius: 5px; text-align: center; } .hit { color: var(--good); font-weight: 650; }
   .miss { color: var(--bad); font-weight: 650; } details { margin-top: 8px; } summary { cursor: pointer; color: var(--soft); font-size: 13px; }
+  .overview th:not(:first-child) { white-space: normal; } .overview th:not(:first-child), .overview td:not(:first-child) { text-align: center; padding: 4px 3px; }
   svg { display: block; max-width: 100%; height: auto; } .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 12.5px; color: var(--soft); margin: 4px 0 8px; }
   .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; vertical-align: -1px; } code { font-size: 12.5px; }
 `;
