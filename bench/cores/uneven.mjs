@@ -1,6 +1,5 @@
 // Five tasks of different length on two workers. A runtime whose threads share nothing leaves each task where it was started;
 // one that steals work moves tasks to an idle thread. Each program prints a line of JSON for every slice it has run.
-import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { buildHyper } from "../harness/build.mjs";
 import { BENCH } from "../harness/paths.mjs";
@@ -56,5 +55,3 @@ export const expectations = () => {
   );
   return { ideal: total / WORKERS, fixed: Math.max(...byWorker) };
 };
-
-export const isOursPresent = () => existsSync(PROGRAM);

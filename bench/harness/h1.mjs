@@ -3,7 +3,7 @@ import { allPeers } from "../peers/index.mjs";
 import { writePage } from "../report/page.mjs";
 import { buildLoad } from "./build.mjs";
 import { CASES, writeInputs } from "./cases.mjs";
-import { evaluateTargets, gateTable, neededFor, TARGETS } from "./gate.mjs";
+import { CONTEXT, evaluateTargets, gateTable, neededFor, TARGETS } from "./gate.mjs";
 import { measureCase } from "./interleave.mjs";
 import { requireMachine } from "./machine.mjs";
 import { choose } from "./options.mjs";
@@ -21,7 +21,7 @@ export const runH1 = async (options) => {
   const generator = options.load === "wrk" ? "wrk" : await buildLoad();
   const { present, absent } = await findPeers(wanted);
   for (const peer of absent) console.log(dim(`absent: ${peer.label} – ${peer.reason}`));
-  const needed = options.gate ? neededFor(TARGETS) : undefined;
+  const needed = options.gate ? neededFor([...TARGETS, ...CONTEXT]) : undefined;
   const plan = cases
     .filter((one) => needed === undefined || needed.has(one.name))
     .filter((one) => options.load === "own" || one.mode !== "churn")
