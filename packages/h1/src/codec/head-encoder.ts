@@ -95,7 +95,7 @@ export class HeadEncoder {
    */
   template(status: number, fields: FieldList, date: DateCache): HeadTemplate {
     const count = fields.length;
-    const last = count > 0 ? fields[count - 1].length : 0;
+    const last = fields[count - 1]?.length ?? 0;
     const template = this.#templates[(status + count * 11 + last * 5) & (TEMPLATES - 1)];
     if (template.status === status && isSameList(template.fields, fields)) {
       if (template.dateAt !== 0 && template.dateVersion !== date.version) this.#putDate(template, date);

@@ -209,6 +209,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
       return;
     }
     this.#headBegun = false;
+    this.#readDeadline = NEVER;
     this.#requests += 1;
     const body = this.#bodyOf();
     if (body !== null && body.length > limits.bodyBytesMax) {
@@ -712,12 +713,17 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
 
   #readExpired(): void {
     this.#readDeadline = NEVER;
-    if (this.#state !== LINGERING) this.server.counters.timeouts += 1;
     if (this.#state === LINGERING) this.fail(new HttpError("ERR_CLIENT_LEFT", "the client never closed its side"));
-    else if (this.#reading !== null) this.#bodyFailed(this.#reading, "ERR_H1_BODY_TIMEOUT");
-    else if (!this.#parser.idle) this.#refuse("ERR_H1_HEAD_TIMEOUT");
-    else if (this.stream.queuedBytes > 0) this.fail(new HttpError("ERR_SEND_TIMEOUT", "the client took nothing"));
-    else this.#beginClose();
+    else if (this.#reading === null && this.#parser.idle && this.stream.queuedBytes > 0) {
+      // Not idle: the last answer is still on its way, and sendMs watches over it.
+      this.armSend();
+      this.#setRead(this.server.timeouts.idleMs);
+    } else {
+      this.server.counters.timeouts += 1;
+      if (this.#reading !== null) this.#bodyFailed(this.#reading, "ERR_H1_BODY_TIMEOUT");
+      else if (!this.#parser.idle) this.#refuse("ERR_H1_HEAD_TIMEOUT");
+      else this.#beginClose();
+    }
   }
 
   #sendExpired(now: number): void {

@@ -463,6 +463,7 @@ export class ServerExchange implements Exchange {
     this.#emit(write, body.length);
     const callback = this.#onAbort;
     if (callback !== null) this.#call(() => callback(reason));
+    this.finished(reason);
     this.#connection.responseEnded(this);
   }
 
