@@ -13,6 +13,9 @@ export const ARENA_BYTES_DEFAULT_MAX: number = 1024 * 1024 * 1024;
 /** Least that holds the parser, the rings' records and some blocks. */
 export const ARENA_BYTES_MIN: number = 4 * 1024 * 1024;
 
+/** What a WebAssembly memory can have. */
+export const ARENA_BYTES_MAX: number = 65_536 * PAGE_BYTES;
+
 export interface ArenaOptions {
   /**
    * Size in bytes, rounded up to pages. It never grows. Default: a quarter of the machine's memory, at most 1 GiB (the

@@ -7,6 +7,7 @@ import { CoreError, SystemError } from "./errors.ts";
 import { prepCancelAll } from "./op/cancel.ts";
 import { prepConnect } from "./op/connect.ts";
 import { KIND_CANCEL, KIND_CLOSE, KIND_CONNECT } from "./op/kinds.ts";
+import { checkRange } from "./option-range.ts";
 import { currentRuntime, type Runtime } from "./runtime.ts";
 import type { RingOwner } from "./slots.ts";
 import { SocketStream } from "./socket-stream.ts";
@@ -40,6 +41,8 @@ export interface ConnectOptions {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const ATTEMPT_DELAY_MS = 250;
+/** What socket options in milliseconds can hold. */
+const MS_MAX = 2_147_483_647;
 /** sizeof(struct sockaddr_un) and a bit. */
 const ADDRESS_RECORD_BYTES = 112;
 
@@ -51,6 +54,10 @@ const ADDRESS_RECORD_BYTES = 112;
 export const connect = async (options: ConnectOptions): Promise<SocketStream> => {
   const runtime = options.runtime ?? currentRuntime();
   options.signal?.throwIfAborted();
+  checkRange("connectTimeoutMs", options.connectTimeoutMs, 0, MS_MAX);
+  checkRange("attemptDelayMs", options.attemptDelayMs, 0, MS_MAX);
+  checkRange("keepAliveMs", options.keepAliveMs, 0, MS_MAX);
+  checkRange("userTimeoutMs", options.userTimeoutMs, 0, MS_MAX);
   const race = new Race(runtime, options);
   return race.run(await race.untilGivenUp(addressesOf(options)));
 };

@@ -14,6 +14,7 @@ export class Descriptors {
     this.#ring = ring;
     this.#table = new Uint8Array(native.descriptors);
     this.#stats = stats.values;
+    ring.onDescriptor = (fd) => this.ownStream(fd);
   }
 
   /** A connected stream: teardown resets it, so that its peer does not wait. */
@@ -36,8 +37,9 @@ export class Descriptors {
   /** Queues the close; the owner gets a completion of KIND_CLOSE. */
   close(owner: RingOwner, fd: number): void {
     // Cleared when queued: teardown carries out queued closes, and the number may belong to an accept of the same batch.
-    this.disown(fd);
+    // Not before: a thread may be terminated between the two lines.
     prepClose(this.#ring, owner, fd);
+    this.disown(fd);
   }
 
   /** Closes at once. Nothing may be in flight on it. */

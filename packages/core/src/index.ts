@@ -16,6 +16,7 @@ export { type DuplexOptions, StreamDuplex, toDuplex } from "./duplex.ts";
 export { CORE_ERRORS, CodedError, CoreError, type CoreErrorCode, errnoName, SystemError } from "./errors.ts";
 export { FilePartReader } from "./file-part.ts";
 export { File, type FileOperationOptions, type FileStat, type OpenOptions } from "./files.ts";
+export { type FlushDone, FlushMarks } from "./flush-marks.ts";
 export { type Account, Block, type BlockPool, Lease } from "./lease.ts";
 export { type InheritedSocket, inheritedSockets } from "./listen-fds.ts";
 export { Listener, type ListenOptions, listen } from "./listener.ts";

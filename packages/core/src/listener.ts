@@ -6,6 +6,7 @@ import { SystemError } from "./errors.ts";
 import { prepAccept } from "./op/accept.ts";
 import { prepCancel } from "./op/cancel.ts";
 import { KIND_ACCEPT, KIND_CANCEL, KIND_CLOSE } from "./op/kinds.ts";
+import { checkRange } from "./option-range.ts";
 import { isFinal } from "./ring.ts";
 import { currentRuntime, type Runtime, type Settler } from "./runtime.ts";
 import type { RingOwner } from "./slots.ts";
@@ -31,6 +32,9 @@ export interface ListenOptions extends BindOptions {
 
 /** Out of descriptors or memory: nothing tells us when there are some again, so we look after this long. */
 const RETRY_MS = 100;
+/** What listen(2) takes. */
+const BACKLOG_MAX = 2_147_483_647;
+const CONNECTIONS_MAX: number = Number.MAX_SAFE_INTEGER;
 /** Rounds of accepting what is queued before a closing listener gives up on a flood of new connections. */
 const CLOSE_ROUNDS_MAX = 64;
 
@@ -40,6 +44,8 @@ const CLOSE_ROUNDS_MAX = 64;
  * @throws what bindSocket and adoptSocket throw.
  */
 export const listen = async (options: ListenOptions, onStream: (stream: SocketStream) => void): Promise<Listener> => {
+  checkRange("connectionsMax", options.connectionsMax, 1, CONNECTIONS_MAX);
+  checkRange("backlog", options.backlog, 1, BACKLOG_MAX);
   const runtime = options.runtime ?? currentRuntime();
   const bound = options.fd === undefined ? await bindSocket(options) : adoptSocket(options.fd);
   return new Listener(runtime, bound, options, onStream);

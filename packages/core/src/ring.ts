@@ -11,6 +11,7 @@ const CQE_WORDS_SHIFT = 2;
 /** Generations are 24 bits: word 9 of a submission is generation << 8 | kind. */
 const GENERATION_SHIFT = 8;
 const KIND_MASK = 0xff;
+const DESCRIPTOR_BIT: number = USER_DATA.kindDescriptorBit;
 /**
  * Times a full submission ring is handed over before we give up. One is enough unless the completion ring is full too,
  * and emptying that one makes the next attempt succeed.
@@ -42,6 +43,8 @@ export class Ring {
   readonly #cqMask: number;
   readonly #arenaLow: number;
   readonly #arenaHigh: number;
+  /** Told of each descriptor that a completion brings, before anybody else is: it must be entered where teardown looks. */
+  onDescriptor: (fd: number) => void = () => {};
   /** Completions taken out of a full ring before their turn: slot, tag, result, flags. */
   #stash: number[] = [];
   #stashed = 0;
@@ -135,6 +138,9 @@ export class Ring {
       const flags = rings[at + 3];
       head = (head + 1) | 0;
       left -= 1;
+      // Before the head moves: a thread may be terminated between any two lines, and teardown closes what is in the
+      // table or still in the ring.
+      if ((tag & DESCRIPTOR_BIT) !== 0 && result >= 0) this.#entered(tag, result);
       // Stored each time: an operation prepared by the owner may find the ring full and let the kernel write to it.
       rings[this.#cqHead] = head;
       this.#dispatch(slot, tag, result, flags, crashed);
@@ -145,6 +151,10 @@ export class Ring {
       }
     }
     return max - left;
+  }
+
+  #entered(tag: number, fd: number): void {
+    if ((tag & KIND_MASK) !== USER_DATA.kindInternal) this.onDescriptor(fd);
   }
 
   #dispatch(
@@ -199,7 +209,10 @@ export class Ring {
     let head = rings[this.#cqHead];
     while (head !== rings[this.#cqTail]) {
       const at = this.#cqes + ((head & this.#cqMask) << CQE_WORDS_SHIFT);
-      this.#stash.push(rings[at], rings[at + 1], rings[at + 2], rings[at + 3]);
+      const tag = rings[at + 1];
+      const result = rings[at + 2];
+      if ((tag & DESCRIPTOR_BIT) !== 0 && result >= 0) this.#entered(tag, result);
+      this.#stash.push(rings[at], tag, result, rings[at + 3]);
       this.#stashed += 1;
       head = (head + 1) | 0;
     }

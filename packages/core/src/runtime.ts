@@ -1,10 +1,11 @@
 // runtime.ts — what one thread has one of: ring, arena, receive buffers, wheel, counters; and the order of a batch.
 import type { NativeRing } from "@percore/native";
-import { Arena } from "./arena.ts";
+import { ARENA_BYTES_MAX, ARENA_BYTES_MIN, Arena } from "./arena.ts";
 import { BufferGroup } from "./buffer-group.ts";
 import { Descriptors } from "./descriptors.ts";
 import { type DriverOption, type DriverOptions, type DriverReport, type OpenedDriver, openDriver } from "./driver.ts";
 import { CoreError } from "./errors.ts";
+import { checkPowerOfTwo, checkRange } from "./option-range.ts";
 import { Ring } from "./ring.ts";
 import type { RingOwner } from "./slots.ts";
 import { STAT, Stats, type StatsSnapshot } from "./stats.ts";
@@ -80,6 +81,7 @@ export class Runtime {
 
   /** @throws {CoreError} what openDriver throws. Use `openRuntime`, which keeps it to one per thread. */
   constructor(options: RuntimeOptions = {}) {
+    checkOptions(options);
     this.arena = new Arena({ bytes: options.arenaBytes });
     this.#onError = options.onError ?? reportToStderr;
     const { native, report } =
@@ -227,6 +229,21 @@ export class Runtime {
     this.wheel.advance(this.now, (error) => this.report(error));
   };
 }
+
+const ENTRIES_MAX = 32_768;
+/** Ids of provided buffers are 16 bits, and their ring has at most so many entries. */
+const BUFFERS_MAX = 32_768;
+const BUFFER_BYTES_MIN = 1024;
+const BUFFER_BYTES_MAX = 1_048_576;
+
+const checkOptions = (options: RuntimeOptions): void => {
+  checkRange("arenaBytes", options.arenaBytes, ARENA_BYTES_MIN, ARENA_BYTES_MAX);
+  checkPowerOfTwo("sqEntries", options.sqEntries, 1, ENTRIES_MAX);
+  checkPowerOfTwo("cqEntries", options.cqEntries, options.sqEntries ?? 1, 2 * ENTRIES_MAX);
+  checkRange("receiveBufferBytes", options.receiveBufferBytes, BUFFER_BYTES_MIN, BUFFER_BYTES_MAX);
+  checkRange("receiveBuffers", options.receiveBuffers, 1, BUFFERS_MAX);
+  checkRange("upstreamReceiveBuffers", options.upstreamReceiveBuffers, 1, BUFFERS_MAX);
+};
 
 const driverOptions = (options: RuntimeOptions): DriverOptions => ({
   driver: options.driver,

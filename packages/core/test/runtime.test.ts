@@ -31,6 +31,25 @@ t.test("one runtime per thread", async (t) => {
   next.close();
 });
 
+t.test("options out of range are named", async (t) => {
+  for (const [name, value] of [
+    ["arenaBytes", 1000],
+    ["sqEntries", 3],
+    ["sqEntries", 65_536],
+    ["cqEntries", 0],
+    ["receiveBuffers", 0],
+    ["receiveBuffers", 1.5],
+    ["upstreamReceiveBuffers", 40_000],
+    ["receiveBufferBytes", 10],
+  ] as const) {
+    t.throws(() => openRuntime({ [name]: value }), {
+      code: "ERR_OPTION_INVALID",
+      message: new RegExp(`^${name} is ${value}`),
+    });
+  }
+  t.throws(() => openRuntime({ sqEntries: 64, cqEntries: 32 }), { code: "ERR_OPTION_INVALID" });
+});
+
 t.test("a second copy of the package in a thread is refused", async (t) => {
   const code = `const other = await import(${JSON.stringify(DIST)}); openRuntime();
     for (const open of [other.openRuntime, other.currentRuntime]) {
