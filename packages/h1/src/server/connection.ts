@@ -1,17 +1,22 @@
 // connection.ts — a client's connection: the read state, the order of answers, and how it all ends.
-import { type Lease, type PeerAddress, type Stream, type StreamHandler, WheelEntry } from "@percore/core";
+import type { Lease, PeerAddress, Stream, StreamHandler } from "@percore/core";
 import { type ConnectionInfo, dispatch, type Exchange, HttpError } from "@percore/http";
+import { bodyLengthOf, bodyRecords, headBytes, sizeError, trailersOf } from "../codec/control.ts";
 import { failureOf } from "../codec/failure.ts";
 import * as L from "../codec/layout.ts";
 import { MessageParser, STEP_COMPLETE, STEP_FAILED, STEP_HEAD, STEP_MORE } from "../codec/message-parser.ts";
 import { METHOD_CONNECT, METHOD_GET } from "../codec/methods.ts";
 import { judgeHead, type TargetParts } from "../codec/request-head.ts";
-import { TapeFields } from "../codec/tape-fields.ts";
+import type { TapeFields } from "../codec/tape-fields.ts";
 import { H1Error, type H1ErrorCode } from "../errors.ts";
+import { BodyRate } from "./body-rate.ts";
+import { type DeadlineOwner, Deadlines, NEVER } from "./deadlines.ts";
 import { ServerExchange } from "./exchange.ts";
+import { type HeadPlace, HeadView } from "./head-view.ts";
 import { RequestBody } from "./request-body.ts";
 import type { H1Server } from "./server.ts";
 import { TunnelStream } from "./tunnel.ts";
+import { Unparsed } from "./unparsed.ts";
 
 // Read state.
 //            error, close asked for            answers out            peer's FIN, linger deadline
@@ -27,17 +32,10 @@ const TUNNELED = 4;
 
 /** Allowed for each chunk's size line before it counts as overhead. */
 const CHUNK_LINE_BYTES = 16;
-/** Body rates are averaged over this long. */
-const RATE_WINDOW_MS = 5_000;
-/** CRLF CRLF at the end of a head. */
-const HEAD_END_BYTES = 4;
-/** Largest lease that unparsed bytes are kept in. */
-const BLOCK_BYTES = 65_536;
-const NEVER = Number.POSITIVE_INFINITY;
 
 let connectionIds = 0;
 
-export class ServerConnection implements StreamHandler, ConnectionInfo {
+export class ServerConnection implements StreamHandler, ConnectionInfo, DeadlineOwner {
   readonly id: number;
   readonly server: H1Server;
   readonly stream: Stream;
@@ -52,8 +50,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   #reading: ServerExchange | null = null;
   /** Bodies that have come whole and that their receivers have not taken. */
   readonly #leftovers = new Set<RequestBody>();
-  /** Bytes received that may not be parsed yet, in blocks of their own. */
-  #unparsed: Lease[] = [];
+  readonly #unparsed: Unparsed;
   #replayDue = false;
   /** The lease being parsed, and what of it lies behind the present message. */
   #lease: Lease | null = null;
@@ -66,13 +63,11 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   #draining = false;
   #headBegun = false;
   #tunnel: TunnelStream | null = null;
-  // Deadlines, on the wheel's clock. Moving one later is a store; the timer looks again when it fires.
-  readonly #timer: WheelEntry;
-  #readDeadline: number = NEVER;
-  #sendDeadline: number = NEVER;
-  #queuedThen = 0;
-  #rateSince = 0;
-  #rateBytes = 0;
+  readonly #deadlines: Deadlines;
+  readonly #rate = new BodyRate();
+  /** The exchange whose handler is running in this step, and where its head lies. */
+  #dispatched: ServerExchange | null = null;
+  readonly #place: HeadPlace = { base: 0, tape: 0, fields: 0, target: 0, targetSize: 0 };
 
   constructor(server: H1Server, stream: Stream) {
     connectionIds += 1;
@@ -81,9 +76,10 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     this.stream = stream;
     const { limits } = server;
     this.#parser = new MessageParser(server.machine, L.TYPE_REQUEST, limits.fieldsMax, limits.headBytesMax);
-    this.#timer = new WheelEntry((now) => this.#onDeadline(now));
+    this.#unparsed = new Unparsed(stream.arena);
+    this.#deadlines = new Deadlines(this, server.clock, stream, server.timeouts.sendMs);
     stream.highWaterBytes = limits.writeBufferBytes;
-    this.#setRead(server.timeouts.headersMs);
+    this.#deadlines.setRead(server.timeouts.headersMs);
     stream.attach(this);
   }
 
@@ -107,8 +103,8 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
 
   onData(lease: Lease): void {
     if (this.#state === TUNNELED) this.stream.unread(lease);
-    else if (this.#unparsed.length > 0) {
-      this.#keepUnparsed(lease.offset, lease.length);
+    else if (!this.#unparsed.empty) {
+      this.#unparsed.keep(lease.offset, lease.length);
       lease.release();
     } else this.#consume(lease);
   }
@@ -123,7 +119,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   }
 
   onDrain(): void {
-    this.#sendDeadline = NEVER;
+    this.#deadlines.disarmSend();
     this.first?.drained();
   }
 
@@ -143,7 +139,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     try {
       while (at < end && (this.#state === READING || this.#reading !== null)) {
         if (!this.#mayParse()) {
-          this.#keepUnparsed(at, end - at);
+          this.#unparsed.keep(at, end - at);
           break;
         }
         at = this.#step(at, end);
@@ -192,7 +188,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
       this.#refuse(inTarget ? "ERR_H1_TARGET_TOO_LONG" : "ERR_H1_HEAD_TOO_LARGE");
     } else if (!this.#headBegun) {
       this.#headBegun = true;
-      if (this.#requests > 0) this.#setRead(timeouts.headersMs);
+      if (this.#requests > 0) this.#deadlines.setRead(timeouts.headersMs);
     }
   }
 
@@ -203,19 +199,20 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     const { i32 } = machine.arena;
     const parser = this.#parser;
     const verdict = judgeHead(machine, parser.record);
-    const error = verdict.error ?? this.#sizeError() ?? this.#failedAtHead(step);
+    const error = verdict.error ?? sizeError(machine, limits) ?? this.#failedAtHead(step);
     if (error !== null) {
       this.#refuse(error);
       return;
     }
     this.#headBegun = false;
-    this.#readDeadline = NEVER;
+    this.#deadlines.read = NEVER;
     this.#requests += 1;
-    const body = this.#bodyOf();
-    if (body !== null && body.length > limits.bodyBytesMax) {
+    const bodyLength = bodyLengthOf(machine, parser.record);
+    if (bodyLength > limits.bodyBytesMax) {
       this.#refuse("ERR_H1_BODY_TOO_LARGE");
       return;
     }
+    const body = bodyLength === 0 ? null : new RequestBody(machine.arena, bodyLength, this.#receiverFailed);
     const exchange = this.#newExchange(verdict.parts, body);
     this.#append(exchange);
     server.counters.requests += 1;
@@ -227,60 +224,27 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
       // A size line may have come without its end, which would have credited it.
       this.#chunkOverhead = -CHUNK_LINE_BYTES;
       // A head that came in pieces was a step of its own.
-      if (body.length < 0 && i32[L.PAUSE_HEAD] === 0) this.#countOverhead(this.#headEnd() + HEAD_END_BYTES);
+      if (body.length < 0 && i32[L.PAUSE_HEAD] === 0) this.#countOverhead(headBytes(machine));
     }
-    const trailers = step === STEP_COMPLETE ? this.#trailers() : null;
+    const trailers = step === STEP_COMPLETE ? trailersOf(server.codec) : null;
     // The handler may make other connections parse; their tapes go above this one.
     machine.tapeBase = top;
+    this.#dispatched = exchange;
     dispatch(server.handler, exchange, this.handlerFailed);
     if (body !== null) {
       if (step === STEP_HEAD) this.#beginRate();
       this.#passBody(exchange, body, step, trailers);
     }
     exchange.leaveHead();
+    this.#dispatched = null;
     machine.tapeBase = base;
     parser.forgetHead();
-  }
-
-  #sizeError(): H1ErrorCode | null {
-    const { limits, machine } = this.server;
-    if (machine.arena.i32[L.TARGET_SIZE] > limits.targetBytesMax) return "ERR_H1_TARGET_TOO_LONG";
-    return this.#headEnd() + HEAD_END_BYTES > limits.headBytesMax ? "ERR_H1_HEAD_TOO_LARGE" : null;
   }
 
   /** llhttp looks at Transfer-Encoding after the head; what it finds is the head's fault. */
   #failedAtHead(step: number): H1ErrorCode | null {
     if (step !== STEP_FAILED || this.#parser.errorCode !== L.HPE_INVALID_TRANSFER_ENCODING) return null;
     return this.server.machine.arena.i32[L.PHASE] === L.PHASE_BODY ? "ERR_H1_CODING_INVALID" : null;
-  }
-
-  /** End of the last field line, or of the target, relative to the head's beginning. */
-  #headEnd(): number {
-    const { machine } = this.server;
-    const { i32 } = machine.arena;
-    const fields = i32[L.FIELDS];
-    if (fields === 0) return i32[L.TARGET] + i32[L.TARGET_SIZE];
-    const last = (machine.tapeBase >> 2) + (fields - 1) * 4;
-    return i32[last + 2] + i32[last + 3];
-  }
-
-  #bodyOf(): RequestBody | null {
-    const { arena } = this.server.machine;
-    const { i32 } = arena;
-    const seen = i32[L.SEEN];
-    if ((seen & (L.SEEN_CONTENT_LENGTH | L.SEEN_TRANSFER_ENCODING)) === 0) return null;
-    let length = -1;
-    if (seen & L.SEEN_CONTENT_LENGTH) {
-      // llhttp counts down; what this step brought has to be added again.
-      const left = (this.#parser.record + L.PARSER_CONTENT_LENGTH) >> 2;
-      length = (i32[left] >>> 0) + (i32[left + 1] >>> 0) * 4_294_967_296;
-      const records = i32[L.BODIES];
-      for (let record = i32[L.TOP] - (i32[L.TRAILERS] + records) * 16, at = 0; at < records; at += 1) {
-        length += i32[((record + at * 16) >> 2) + 1];
-      }
-      if (length === 0) return null;
-    }
-    return new RequestBody(arena, length, (error) => this.#receiverFailed(error));
   }
 
   #newExchange(parts: TargetParts | null, body: RequestBody | null): ServerExchange {
@@ -305,18 +269,26 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
       method === METHOD_CONNECT || ((seen & L.SEEN_UPGRADE_ASKED) !== 0 && minor === 1),
       parts,
       body,
-      i32[L.BASE],
-      machine.tapeBase,
-      i32[L.FIELDS],
-      i32[L.TARGET],
-      i32[L.TARGET_SIZE],
     );
+    const place = this.#place;
+    place.base = i32[L.BASE];
+    place.tape = machine.tapeBase;
+    place.fields = i32[L.FIELDS];
+    place.target = i32[L.TARGET];
+    place.targetSize = i32[L.TARGET_SIZE];
     if (closes) this.#state = ANSWERING;
     if (timeouts.handlerMs > 0) {
       exchange.deadline = clock.now + timeouts.handlerMs;
-      this.#arm(exchange.deadline);
+      this.#deadlines.arm(exchange.deadline);
     }
     return exchange;
+  }
+
+  /** For an exchange: its head, as long as it is here, or one that says it is gone. */
+  viewHead(exchange: ServerExchange): HeadView {
+    const view = new HeadView(this.server.codec, this.#place);
+    if (exchange !== this.#dispatched) view.expire();
+    return view;
   }
 
   #append(exchange: ServerExchange): void {
@@ -330,9 +302,9 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   // — request bodies —
 
   #takeRecords(): void {
-    const { i32 } = this.server.machine.arena;
-    this.#records = i32[L.BODIES];
-    this.#record = (i32[L.TOP] - (i32[L.TRAILERS] + i32[L.BODIES]) * 16) >> 2;
+    const { machine } = this.server;
+    this.#records = machine.arena.i32[L.BODIES];
+    this.#record = bodyRecords(machine);
   }
 
   #readBody(exchange: ServerExchange, step: number): void {
@@ -342,10 +314,11 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     const base = machine.tapeBase;
     this.#takeRecords();
     if (body.length < 0) this.#countOverhead(0);
-    const trailers = step === STEP_COMPLETE ? this.#trailers() : null;
+    const trailers = step === STEP_COMPLETE ? trailersOf(this.server.codec) : null;
     machine.tapeBase = i32[L.TOP];
-    this.#setRead(timeouts.receiveMs);
-    if (step === STEP_MORE && this.#isTooSlow(clock.now)) this.#bodyFailed(exchange, "ERR_H1_BODY_RATE");
+    this.#deadlines.setRead(timeouts.receiveMs);
+    if (step === STEP_MORE && this.#rate.isTooSlow(clock.now, timeouts.bodyRateMin))
+      this.#bodyFailed(exchange, "ERR_H1_BODY_RATE");
     else if (this.#parser.carriedBytes > limits.headBytesMax) this.#bodyFailed(exchange, "ERR_H1_HEAD_TOO_LARGE");
     else this.#passBody(exchange, body, step, trailers);
     machine.tapeBase = base;
@@ -360,7 +333,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     else if (this.#chunkOverhead > limits.chunkOverheadBytesMax) this.#bodyFailed(exchange, "ERR_H1_CHUNK_OVERHEAD");
     else if (step === STEP_COMPLETE) {
       this.#reading = null;
-      this.#readDeadline = this.first === null ? this.server.clock.now + (timeouts.idleMs || NEVER) : NEVER;
+      this.#deadlines.read = this.first === null ? this.server.clock.now + (timeouts.idleMs || NEVER) : NEVER;
       body.end(trailers);
       if (body.keptBytes > limits.bodyBufferBytes) this.#leftovers.add(body);
     } else if (step === STEP_FAILED) this.#bodyFailed(exchange, failureOf(machine, this.#parser));
@@ -373,7 +346,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     this.#record += 4;
     this.#records -= 1;
     const size = i32[record + 1];
-    this.#rateBytes += size;
+    this.#rate.bytes += size;
     body.push(this.#lease as Lease, i32[record], size);
   }
 
@@ -405,40 +378,16 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     this.#chunkOverhead += bytes;
   }
 
-  #trailers(): TapeFields | null {
-    const { machine, texts } = this.server;
-    const { i32 } = machine.arena;
-    const count = i32[L.TRAILERS];
-    if (count === 0) return null;
-    const first = i32[L.TOP] - count * 16;
-    const start = i32[first >> 2];
-    const last = (i32[L.TOP] - 16) >> 2;
-    const trailers = new TapeFields(machine, texts, i32[L.BASE], first, count);
-    trailers.detach(texts.copy(i32[L.BASE] + start, i32[last + 2] + i32[last + 3] - start), 0);
-    return trailers;
-  }
-
   #beginRate(): void {
-    this.#rateSince = this.server.clock.now;
-    this.#rateBytes = 0;
-    this.#setRead(this.server.timeouts.receiveMs);
+    this.#rate.begin(this.server.clock.now);
+    this.#deadlines.setRead(this.server.timeouts.receiveMs);
   }
 
-  #isTooSlow(now: number): boolean {
-    const elapsed = now - this.#rateSince;
-    if (elapsed < RATE_WINDOW_MS) return false;
-    const { bodyRateMin } = this.server.timeouts;
-    const tooSlow = bodyRateMin > 0 && this.#rateBytes * 1000 < bodyRateMin * elapsed;
-    this.#rateSince = now;
-    this.#rateBytes = 0;
-    return tooSlow;
-  }
-
-  #receiverFailed(error: unknown): void {
+  readonly #receiverFailed = (error: unknown): void => {
     const exchange = this.#reading ?? this.first;
     if (exchange !== null) this.handlerFailed(exchange, error);
     else this.server.report(error, null);
-  }
+  };
 
   // — answering —
 
@@ -479,7 +428,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     if (this.first !== null) return;
     if (this.#state === ANSWERING) this.#beginClose();
     else if (this.#reading === null && this.#parser.idle)
-      this.#setRead(this.#draining ? this.server.timeouts.lingerMs : this.server.timeouts.idleMs);
+      this.#deadlines.setRead(this.#draining ? this.server.timeouts.lingerMs : this.server.timeouts.idleMs);
   }
 
   /** The response is out; what is left is its body's rest and those who want to know. */
@@ -490,7 +439,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
       body.discard();
     }
     if (exchange.wantsFinish) this.stream.onFlushed((error) => exchange.finished(error));
-    if (this.stream.needsDrain) this.armSend();
+    if (this.stream.needsDrain) this.#deadlines.armSend();
   }
 
   readonly handlerFailed = (exchange: Exchange, error: unknown): void => {
@@ -508,7 +457,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   /** A head that is none: an answer, in its turn, and the end. */
   #refuse(code: H1ErrorCode): void {
     this.server.counters.refused += 1;
-    const exchange = new ServerExchange(this, METHOD_GET, 1, true, false, false, null, null, 0, 0, 0, 0, 0);
+    const exchange = new ServerExchange(this, METHOD_GET, 1, true, false, false, null, null);
     this.#append(exchange);
     this.#stopReading();
     this.#parser.reset();
@@ -536,31 +485,20 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
 
   #stopReading(): void {
     if (this.#state === READING) this.#state = ANSWERING;
-    this.#readDeadline = NEVER;
-    for (const lease of this.#unparsed) lease.release();
-    this.#unparsed = [];
+    this.#deadlines.read = NEVER;
+    this.#unparsed.drop();
     if (this.stream.paused) this.stream.resume();
   }
 
   // — pausing —
 
-  #keepUnparsed(from: number, size: number): void {
-    const { arena } = this.server.machine;
-    for (let done = 0; done < size; done += BLOCK_BYTES) {
-      const part = Math.min(BLOCK_BYTES, size - done);
-      const lease = arena.lease(part);
-      arena.u8.copyWithin(lease.offset, from + done, from + done + part);
-      this.#unparsed.push(lease);
-    }
-  }
-
   #updatePause(): void {
     const body = this.#reading === null ? null : this.#reading.requestBody;
     const full = body !== null && body.keptBytes > this.server.limits.bodyBufferBytes;
-    const pause = full || this.#unparsed.length > 0;
+    const pause = full || !this.#unparsed.empty;
     if (pause === this.stream.paused) return;
     if (pause) {
-      this.#readDeadline = NEVER;
+      this.#deadlines.read = NEVER;
       this.stream.pause();
       return;
     }
@@ -570,7 +508,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
 
   /** Parses what was kept, in a microtask: an answer given now must not run the next handler inside of itself. */
   #replaySoon(): void {
-    if (this.#replayDue || this.#unparsed.length === 0 || !this.#mayParse()) return;
+    if (this.#replayDue || this.#unparsed.empty || !this.#mayParse()) return;
     this.#replayDue = true;
     queueMicrotask(() => {
       this.#replayDue = false;
@@ -579,13 +517,12 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   }
 
   #replay(): void {
-    const waiting = this.#unparsed;
-    this.#unparsed = [];
+    const waiting = this.#unparsed.take();
     for (let lease = waiting.shift(); lease !== undefined; lease = waiting.shift()) {
       if (this.#state >= LINGERING) lease.release();
       else this.#consume(lease);
-      if (this.#unparsed.length === 0) continue;
-      this.#unparsed.push(...waiting);
+      if (this.#unparsed.empty) continue;
+      this.#unparsed.putBack(waiting);
       break;
     }
     if (this.#state < LINGERING) this.#updatePause();
@@ -604,13 +541,12 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     server.counters.tunnels += 1;
     this.#settle(exchange);
     this.#tunnel = new TunnelStream(stream, server.clock, server.timeouts.tunnelIdleMs, () => server.removed(this));
-    for (const lease of this.#unparsed) stream.unread(lease);
-    this.#unparsed = [];
+    for (const lease of this.#unparsed.take()) stream.unread(lease);
     if (this.#lease !== null && this.#restSize > 0) {
       stream.unread(this.#lease.slice(this.#restAt - this.#lease.offset, this.#restSize));
     }
     this.#parser.release();
-    server.clock.wheel.remove(this.#timer);
+    this.#deadlines.stop();
     if (stream.paused) stream.resume();
     return this.#tunnel;
   }
@@ -619,7 +555,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   drain(): void {
     this.#draining = true;
     if (this.first === null && this.#reading === null && this.#parser.idle && this.#state === READING) {
-      this.#setRead(this.server.timeouts.lingerMs || 1);
+      this.#deadlines.setRead(this.server.timeouts.lingerMs || 1);
     }
   }
 
@@ -637,9 +573,9 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
       this.#abortAll(new HttpError("ERR_EXCHANGE_ABANDONED", "an earlier response closed the connection"));
     }
     this.stream.end();
-    if (this.stream.queuedBytes > 0) this.armSend();
+    if (this.stream.queuedBytes > 0) this.#deadlines.armSend();
     this.stream.onFlushed(() => {
-      if (this.#state === LINGERING) this.#setRead(this.server.timeouts.lingerMs || 1);
+      if (this.#state === LINGERING) this.#deadlines.setRead(this.server.timeouts.lingerMs || 1);
     });
   }
 
@@ -653,10 +589,9 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   #close(error: Error): void {
     this.#state = CLOSED;
     this.#parser.release();
-    for (const lease of this.#unparsed) lease.release();
-    this.#unparsed = [];
+    this.#unparsed.drop();
     this.#records = 0;
-    this.server.clock.wheel.remove(this.#timer);
+    this.#deadlines.stop();
     const reading = this.#reading;
     this.#reading = null;
     reading?.requestBody?.fail(error);
@@ -681,43 +616,17 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
 
   // — deadlines —
 
-  #setRead(ms: number): void {
-    this.#readDeadline = ms > 0 ? this.server.clock.now + ms : NEVER;
-    this.#arm(this.#readDeadline);
-  }
-
-  /** A writer waits for the peer to take bytes. */
+  /** For an exchange: its writer waits for the peer to take bytes. */
   armSend(): void {
-    const { timeouts, clock } = this.server;
-    if (timeouts.sendMs === 0 || this.#sendDeadline !== NEVER) return;
-    this.#queuedThen = this.stream.queuedBytes;
-    this.#sendDeadline = clock.now + timeouts.sendMs;
-    this.#arm(this.#sendDeadline);
+    this.#deadlines.armSend();
   }
 
-  #arm(deadline: number): void {
-    if (deadline < this.#timer.deadline) this.server.clock.wheel.set(this.#timer, deadline);
-  }
-
-  #onDeadline(now: number): void {
-    if (this.#sendDeadline <= now) this.#sendExpired(now);
-    if (this.#readDeadline <= now && this.#state < CLOSED) this.#readExpired();
-    if (this.server.timeouts.handlerMs > 0) this.#handlersExpired(now);
-    if (this.#state >= CLOSED) return;
-    let next = Math.min(this.#readDeadline, this.#sendDeadline);
-    for (let exchange = this.first; exchange !== null; exchange = exchange.next) {
-      next = Math.min(next, exchange.deadline);
-    }
-    this.#arm(next);
-  }
-
-  #readExpired(): void {
-    this.#readDeadline = NEVER;
+  readExpired(): void {
     if (this.#state === LINGERING) this.fail(new HttpError("ERR_CLIENT_LEFT", "the client never closed its side"));
     else if (this.#reading === null && this.#parser.idle && this.stream.queuedBytes > 0) {
       // Not idle: the last answer is still on its way, and sendMs watches over it.
-      this.armSend();
-      this.#setRead(this.server.timeouts.idleMs);
+      this.#deadlines.armSend();
+      this.#deadlines.setRead(this.server.timeouts.idleMs);
     } else {
       this.server.counters.timeouts += 1;
       if (this.#reading !== null) this.#bodyFailed(this.#reading, "ERR_H1_BODY_TIMEOUT");
@@ -726,28 +635,26 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     }
   }
 
-  #sendExpired(now: number): void {
-    const queued = this.stream.queuedBytes;
-    this.#sendDeadline = NEVER;
-    if (queued === 0) return;
-    if (queued < this.#queuedThen) {
-      this.#queuedThen = queued;
-      this.#sendDeadline = now + this.server.timeouts.sendMs;
-      return;
-    }
+  sendExpired(): void {
     this.server.counters.timeouts += 1;
     this.fail(new HttpError("ERR_SEND_TIMEOUT", "the client took no byte within timeouts.sendMs"));
   }
 
-  #handlersExpired(now: number): void {
+  handlersExpired(now: number): number {
+    let next = NEVER;
     for (let exchange = this.first; exchange !== null && this.#state < LINGERING; exchange = exchange.next) {
-      if (exchange.deadline > now || exchange.hasEnded) continue;
+      if (exchange.hasEnded) continue;
+      if (exchange.deadline > now) {
+        next = Math.min(next, exchange.deadline);
+        continue;
+      }
       exchange.deadline = NEVER;
       this.server.counters.timeouts += 1;
       const error = new HttpError("ERR_HANDLER_TIMEOUT", "the response was not complete within timeouts.handlerMs");
       if (exchange.responded) this.fail(error);
       else exchange.refuse(503, error);
     }
+    return next;
   }
 }
 

@@ -4,8 +4,6 @@ import {
   type Body,
   type BodyReceiver,
   type ConnectionInfo,
-  type Context,
-  captureContext,
   checkField,
   type Exchange,
   type FieldList,
@@ -28,8 +26,10 @@ import {
 } from "../codec/head-encoder.ts";
 import { METHOD_CONNECT, METHOD_HEAD, methodName } from "../codec/methods.ts";
 import type { TargetParts } from "../codec/request-head.ts";
-import { TapeFields } from "../codec/tape-fields.ts";
+import { Callbacks } from "./callbacks.ts";
 import type { ServerConnection } from "./connection.ts";
+import type { HeadView } from "./head-view.ts";
+import { HeldWrites } from "./held-writes.ts";
 import type { RequestBody } from "./request-body.ts";
 
 // Write state: what of the response has been given.
@@ -58,17 +58,8 @@ export class ServerExchange implements Exchange {
   readonly #method: number;
   readonly #minor: number;
   readonly #parts: TargetParts | null;
-  // The head: on the tape, then copied or gone.
-  readonly #base: number;
-  readonly #tape: number;
-  readonly #fieldCount: number;
-  readonly #targetAt: number;
-  readonly #targetSize: number;
-  #headHere = true;
-  #headText: string | null = null;
-  #keepHead = false;
-  #target: string | null = null;
-  #fields: TapeFields | null = null;
+  #head: HeadView | null = null;
+  #keepsHead = false;
   // The response.
   #state: number = FRESH;
   /** The framing of a body in the making, and the bytes announced that have not been given. */
@@ -77,14 +68,9 @@ export class ServerExchange implements Exchange {
   #dropsBody = false;
   #wantsDrain = false;
   /** What was given before it was this response's turn. */
-  #held: (() => void)[] | null = null;
-  #heldBytes = 0;
-  #onDrain: (() => void) | null = null;
-  #onAbort: ((reason: Error) => void) | null = null;
-  #onFinish: ((error: Error | null) => void) | null = null;
-  #context: Context | null = null;
+  #held: HeldWrites | null = null;
+  #callbacks: Callbacks | null = null;
 
-  /** The last five: where the head lies, addresses and positions as the control block has them. */
   constructor(
     connection: ServerConnection,
     method: number,
@@ -94,11 +80,6 @@ export class ServerExchange implements Exchange {
     asksUpgrade: boolean,
     parts: TargetParts | null,
     body: RequestBody | null,
-    base: number,
-    tape: number,
-    fields: number,
-    target: number,
-    targetSize: number,
   ) {
     this.#connection = connection;
     this.#method = method;
@@ -108,11 +89,6 @@ export class ServerExchange implements Exchange {
     this.asksUpgrade = asksUpgrade;
     this.#parts = parts;
     this.requestBody = body;
-    this.#base = base;
-    this.#tape = tape;
-    this.#fieldCount = fields;
-    this.#targetAt = target;
-    this.#targetSize = targetSize;
   }
 
   // — request head —
@@ -122,8 +98,7 @@ export class ServerExchange implements Exchange {
   }
 
   get target(): string {
-    this.#target ??= this.#decodeTarget();
-    return this.#target;
+    return this.#view().target;
   }
 
   get path(): string {
@@ -149,58 +124,26 @@ export class ServerExchange implements Exchange {
   }
 
   get fields(): Fields {
-    if (this.#fields === null) {
-      const { machine, texts } = this.#connection.server;
-      this.#fields = new TapeFields(machine, texts, this.#base, this.#tape, this.#fieldCount);
-      if (this.#headText !== null) this.#fields.detach(this.#headText, this.#fieldsStart());
-      else if (!this.#headHere) this.#fields.expire();
-    }
-    return this.#fields;
+    return this.#view().fields;
   }
 
   get connection(): ConnectionInfo {
     return this.#connection;
   }
 
-  /** Keeps the head readable although the response may be complete when the handler returns. */
   retain(): void {
-    this.#keepHead = true;
+    this.#keepsHead = true;
   }
 
-  /**
-   * The bytes of the head are about to go. They are copied where somebody may still ask: 45 to 95 ns for the text of a
-   * head of any usual size, positions are found again only if asked for.
-   */
+  /** For the connection: the head's bytes are about to go. They are copied where somebody may still ask. */
   leaveHead(): void {
-    const wanted = this.#state !== ENDED || this.#keepHead || this.#onFinish !== null;
-    if (wanted && this.#headText === null) {
-      const { texts, machine } = this.#connection.server;
-      const { i32 } = machine.arena;
-      const last = (this.#tape >> 2) + (this.#fieldCount - 1) * 4;
-      const end = this.#fieldCount === 0 ? this.#targetAt + this.#targetSize : i32[last + 2] + i32[last + 3];
-      const text = texts.copy(this.#base + this.#targetAt, end - this.#targetAt);
-      this.#fieldsAt = this.#fieldCount === 0 ? 0 : i32[this.#tape >> 2] - this.#targetAt;
-      this.#headText = text;
-      this.#fields?.detach(text, this.#fieldsAt);
-    } else if (!wanted) this.#fields?.expire();
-    this.#headHere = false;
-  }
-  /** Where in the copied head the first field line begins. */
-  #fieldsAt = 0;
-
-  #fieldsStart(): number {
-    return this.#fieldsAt;
+    if (this.#state < ENDED || this.#keepsHead || this.#callbacks?.onFinish) this.#view().detach();
+    else this.#head?.expire();
   }
 
-  #decodeTarget(): string {
-    if (this.#headText !== null) return this.#headText.slice(0, this.#targetSize);
-    if (!this.#headHere) {
-      throw new HttpError(
-        "ERR_HEAD_GONE",
-        "the request head is gone: read it before a synchronous handler returns, or call exchange.retain()",
-      );
-    }
-    return this.#connection.server.texts.decode(this.#base + this.#targetAt, this.#targetSize);
+  #view(): HeadView {
+    this.#head ??= this.#connection.viewHead(this);
+    return this.#head;
   }
 
   // — request body —
@@ -383,27 +326,29 @@ export class ServerExchange implements Exchange {
   // — life —
 
   get onDrain(): (() => void) | null {
-    return this.#onDrain;
+    return this.#callbacks === null ? null : this.#callbacks.onDrain;
   }
   set onDrain(callback: (() => void) | null) {
-    this.#onDrain = callback;
-    this.#context ??= captureContext();
+    this.#ownCallbacks().onDrain = callback;
   }
 
   get onAbort(): ((reason: Error) => void) | null {
-    return this.#onAbort;
+    return this.#callbacks === null ? null : this.#callbacks.onAbort;
   }
   set onAbort(callback: ((reason: Error) => void) | null) {
-    this.#onAbort = callback;
-    this.#context ??= captureContext();
+    this.#ownCallbacks().onAbort = callback;
   }
 
   get onFinish(): ((error: Error | null) => void) | null {
-    return this.#onFinish;
+    return this.#callbacks === null ? null : this.#callbacks.onFinish;
   }
   set onFinish(callback: ((error: Error | null) => void) | null) {
-    this.#onFinish = callback;
-    this.#context ??= captureContext();
+    this.#ownCallbacks().onFinish = callback;
+  }
+
+  #ownCallbacks(): Callbacks {
+    this.#callbacks ??= new Callbacks((error) => this.#connection.handlerFailed(this, error));
+    return this.#callbacks;
   }
 
   tunnel(fields: FieldList): Stream {
@@ -440,10 +385,10 @@ export class ServerExchange implements Exchange {
   /** It is this response's turn: sends what was held. */
   takeTurn(): void {
     const held = this.#held;
+    if (held === null) return;
     this.#held = null;
-    this.#heldBytes = 0;
-    if (held !== null) for (const write of held) write();
-    if (this.#state === BEGUN && this.#wantsDrain && !this.#connection.stream.needsDrain) this.drained();
+    held.run();
+    if (this.#state === BEGUN && !this.#connection.stream.needsDrain) this.drained();
   }
 
   get hasEnded(): boolean {
@@ -451,56 +396,39 @@ export class ServerExchange implements Exchange {
   }
 
   get wantsFinish(): boolean {
-    return this.#onFinish !== null;
+    return this.#callbacks !== null && this.#callbacks.onFinish !== null;
   }
 
   /** Answers in the handler's stead, which hears `reason`; the connection closes behind it. */
   refuse(status: number, reason: Error): void {
     this.closes = true;
     const body = `${status} ${reasonOf(status)}\n`;
-    const write = (): void => this.#writeWhole(this.#template(status, ERROR_FIELDS), status, body);
     this.#state = REFUSED;
-    this.#emit(write, body.length);
-    const callback = this.#onAbort;
-    if (callback !== null) this.#call(() => callback(reason));
-    this.finished(reason);
+    this.#emit(() => this.#writeWhole(this.#template(status, ERROR_FIELDS), status, body), body.length);
+    this.#callbacks?.aborted(reason);
+    this.#callbacks?.finished(reason);
     this.#connection.responseEnded(this);
   }
 
   drained(): void {
     if (!this.#wantsDrain) return;
     this.#wantsDrain = false;
-    const callback = this.#onDrain;
-    if (callback !== null) this.#call(callback);
+    this.#callbacks?.drained();
   }
 
   /** The response is with the kernel, or never will be. */
   finished(error: Error | null): void {
-    const callback = this.#onFinish;
-    if (callback === null) return;
-    this.#onFinish = null;
-    this.#call(() => callback(error));
+    this.#callbacks?.finished(error);
   }
 
   /** It can no longer be completed. */
   aborted(reason: Error): void {
-    for (const lease of this.#heldLeases) lease.release();
-    this.#heldLeases = [];
+    this.#held?.drop();
     this.#held = null;
     const wasOpen = this.#state < ENDED;
     this.#state = ABORTED;
-    const callback = this.#onAbort;
-    if (wasOpen && callback !== null) this.#call(() => callback(reason));
-    this.finished(reason);
-  }
-  #heldLeases: Lease[] = [];
-
-  #call(callback: () => void): void {
-    try {
-      (this.#context ?? captureContext())(callback);
-    } catch (error) {
-      this.#connection.handlerFailed(this, error);
-    }
+    if (wasOpen) this.#callbacks?.aborted(reason);
+    this.#callbacks?.finished(reason);
   }
 
   #emit(write: () => void, size: number): void {
@@ -509,22 +437,14 @@ export class ServerExchange implements Exchange {
   }
 
   #hold(write: () => void, size: number, lease: Lease | null = null): void {
-    this.#held ??= [];
-    this.#heldBytes += size;
-    if (lease === null) {
-      this.#held.push(write);
-      return;
-    }
-    this.#heldLeases.push(lease);
-    this.#held.push(() => {
-      this.#heldLeases.splice(this.#heldLeases.indexOf(lease), 1);
-      write();
-    });
+    this.#held ??= new HeldWrites();
+    this.#held.add(write, size, lease);
   }
 
   #mayGoOn(): boolean {
     const { stream, server, first } = this.#connection;
-    const full = first === this ? stream.needsDrain : this.#heldBytes > server.limits.writeBufferBytes;
+    const heldBytes = this.#held === null ? 0 : this.#held.bytes;
+    const full = first === this ? stream.needsDrain : heldBytes > server.limits.writeBufferBytes;
     if (full) {
       this.#wantsDrain = true;
       this.#connection.armSend();

@@ -68,6 +68,7 @@ export class H1Server {
   readonly allowHalfClose: boolean;
   readonly report: (error: unknown, exchange: Exchange | null) => void;
   readonly clock: Clock;
+  readonly codec: Codec;
   readonly machine: Machine;
   readonly texts: TextCache;
   readonly date: DateCache;
@@ -101,6 +102,7 @@ export class H1Server {
     this.report = options.report ?? ((error) => console.error(error));
     this.clock = options.clock;
     const codec = Codec.of(options.arena);
+    this.codec = codec;
     this.machine = codec.machine;
     this.texts = codec.texts;
     this.heads = codec.heads;

@@ -1,0 +1,61 @@
+// control.ts — what the control block says about the message of the present step.
+import type { HttpLimits } from "@percore/http";
+import type { H1ErrorCode } from "../errors.ts";
+import type { Codec } from "./codec.ts";
+import * as L from "./layout.ts";
+import type { Machine } from "./machine.ts";
+import { TapeFields } from "./tape-fields.ts";
+
+const RECORD_WORDS: number = L.TAPE_RECORD_BYTES / 4;
+/** CRLF CRLF at the end of a head. */
+const HEAD_END_BYTES = 4;
+const TWO_TO_32 = 4_294_967_296;
+
+/** Size of a complete head; white space at the end of its last value is not counted. */
+export const headBytes = (machine: Machine): number => {
+  const { i32 } = machine.arena;
+  const fields = i32[L.FIELDS];
+  if (fields === 0) return i32[L.TARGET] + i32[L.TARGET_SIZE] + HEAD_END_BYTES;
+  const last = (machine.tapeBase >> 2) + (fields - 1) * RECORD_WORDS;
+  return i32[last + 2] + i32[last + 3] + HEAD_END_BYTES;
+};
+
+/** Whether a complete head is larger than allowed. One that came in pieces has been measured on its way. */
+export const sizeError = (machine: Machine, limits: HttpLimits): H1ErrorCode | null => {
+  if (machine.arena.i32[L.TARGET_SIZE] > limits.targetBytesMax) return "ERR_H1_TARGET_TOO_LONG";
+  return headBytes(machine) > limits.headBytesMax ? "ERR_H1_HEAD_TOO_LARGE" : null;
+};
+
+/** Bytes announced by the head that this step has brought; 0 without a body, -1 where chunks will tell. */
+export const bodyLengthOf = (machine: Machine, record: number): number => {
+  const { i32 } = machine.arena;
+  const seen = i32[L.SEEN];
+  if ((seen & (L.SEEN_CONTENT_LENGTH | L.SEEN_TRANSFER_ENCODING)) === 0) return 0;
+  if (seen & L.SEEN_TRANSFER_ENCODING) return -1;
+  // llhttp counts down; what this step brought has to be added again.
+  const left = (record + L.PARSER_CONTENT_LENGTH) >> 2;
+  let length = (i32[left] >>> 0) + (i32[left + 1] >>> 0) * TWO_TO_32;
+  const first = bodyRecords(machine);
+  for (let at = 0; at < i32[L.BODIES]; at += 1) length += i32[first + at * RECORD_WORDS + 1];
+  return length;
+};
+
+/** Index in `i32` of the step's first body record: its address, then its size; the next is RECORD_WORDS further. */
+export const bodyRecords = (machine: Machine): number => {
+  const { i32 } = machine.arena;
+  return (i32[L.TOP] - (i32[L.TRAILERS] + i32[L.BODIES]) * L.TAPE_RECORD_BYTES) >> 2;
+};
+
+/** Trailers of the message that this step has completed, copied; null where there are none. */
+export const trailersOf = (codec: Codec): TapeFields | null => {
+  const { machine, texts } = codec;
+  const { i32 } = machine.arena;
+  const count = i32[L.TRAILERS];
+  if (count === 0) return null;
+  const first = i32[L.TOP] - count * L.TAPE_RECORD_BYTES;
+  const start = i32[first >> 2];
+  const last = (i32[L.TOP] - L.TAPE_RECORD_BYTES) >> 2;
+  const trailers = new TapeFields(machine, texts, i32[L.BASE], first, count);
+  trailers.detach(texts.copy(i32[L.BASE] + start, i32[last + 2] + i32[last + 3] - start), 0);
+  return trailers;
+};
