@@ -121,8 +121,8 @@ export class AcquiredListener {
 
   async #listen(fd: number, ownsFd: boolean): Promise<Listener> {
     for (const listener of this.#left) if (listener.connections === 0) this.#left.delete(listener);
-    const options = { ...this.#options, connectionsMax: this.#connectionsMax, fd, ownsFd };
-    const listener = await listen(options, this.#onStream);
+    const listener = await listen({ ...this.#options, fd, ownsFd }, this.#onStream);
+    listener.connectionsMax = this.#connectionsMax;
     this.#open.add(listener);
     if (this.#paused) listener.pause();
     return listener;
