@@ -105,6 +105,7 @@ Napi::Value Name(const Info& info) {
   socklen_t size = sizeof storage;
   if (call(Int(info, 0), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return Answer(info, -1);
   auto bytes = Napi::Uint8Array::New(info.Env(), size);
+  if (bytes.IsEmpty()) return info.Env().Undefined();  // the thread is being terminated
   std::copy_n(reinterpret_cast<const uint8_t*>(&storage), size, bytes.Data());
   return bytes;
 }

@@ -11,8 +11,11 @@ import t from "tap";
 import { KINDS, Raw, sleep } from "./raw.mjs";
 
 const run = promisify(execFile);
-/** The promise of the design: a 10 ms interval late by at most 20 ms at p99. A sanitizer build is some times slower. */
-const LATE_US_MAX = process.env.PERCORE_ADDON ? 100_000 : 20_000;
+/**
+ * The promise of the design: a 10 ms interval late by at most 20 ms at p99. A sanitizer build is some times slower, an
+ * emulated machine (VM_RUN) a hundred times.
+ */
+const LATE_US_MAX = process.env.VM_RUN ? 2_000_000 : process.env.PERCORE_ADDON ? 100_000 : 20_000;
 const RAW = new URL("./raw.mjs", import.meta.url).href;
 
 /** Runs a program in a process of its own; `raw` and `kind` are in its scope. */
