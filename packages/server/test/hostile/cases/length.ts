@@ -1,0 +1,332 @@
+// length.ts — RFC 9112 §6: how long a message is. What two readers could measure differently is refused.
+import {
+  bodyRefused,
+  dropped,
+  type HostileCase,
+  halfClosed,
+  refused,
+  SMUGGLED,
+  served,
+  servedAndClosed,
+  servedThenRefused,
+} from "./hostile-case.ts";
+
+const post = (fields: readonly string[], body = "", version = "1.1"): string =>
+  `POST /x HTTP/${version}\r\n${["Host: a", ...fields].map((line) => `${line}\r\n`).join("")}\r\n${body}`;
+const CHUNKS = "5\r\nhello\r\n0\r\n\r\n";
+const GET = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
+
+const LENGTHS: readonly HostileCase[] = [
+  {
+    name: "a body, then a request",
+    send: post(["Content-Length: 5"], `hello${GET}`),
+    outcomes: served("POST /x 5", "GET /next 0"),
+  },
+  { name: "length 0", send: post(["Content-Length: 0"], GET), outcomes: served("POST /x 0", "GET /next 0") },
+  { name: "no length is no body", send: post([], GET), outcomes: served("POST /x 0", "GET /next 0") },
+  {
+    name: "RFC 9110 §8.6: leading zeros are digits",
+    send: post(["Content-Length: 0005"], "hello"),
+    outcomes: [...served("POST /x 5"), ...refused()],
+  },
+  {
+    name: "white space around the length",
+    send: post(["Content-Length: \t5\t "], "hello"),
+    outcomes: [...served("POST /x 5"), ...refused()],
+  },
+  {
+    name: "§6.3: different lengths",
+    send: post(["Content-Length: 5", "Content-Length: 6"], "hello"),
+    outcomes: refused(),
+  },
+  {
+    name: "§6.3: equal lengths in two lines",
+    send: post(["Content-Length: 5", "Content-Length: 5"], "hello"),
+    outcomes: [...served("POST /x 5"), ...refused()],
+  },
+  {
+    name: "§6.3: equal lengths in one line",
+    send: post(["Content-Length: 5, 5"], "hello"),
+    outcomes: [...served("POST /x 5"), ...refused()],
+  },
+  { name: "§6.3: different lengths in one line", send: post(["Content-Length: 5, 6"], "hello"), outcomes: refused() },
+  {
+    name: "a length and an empty one",
+    send: post(["Content-Length: 5", "Content-Length:"], "hello"),
+    outcomes: refused(),
+  },
+  {
+    name: "lengths in two spellings",
+    send: post(["Content-Length: 5", "CONTENT-LENGTH: 05"], "hello"),
+    outcomes: refused(),
+  },
+  ...[
+    "",
+    " ",
+    "+5",
+    "-5",
+    "-0",
+    "0x5",
+    "5.0",
+    "5e0",
+    "5 5",
+    "5;",
+    '"5"',
+    "five",
+    "5\x0b",
+    "\x0b5",
+    "5\xa0",
+    "\xb2",
+    "5_0",
+    ",5",
+    "5,",
+    "18446744073709551621",
+    "9223372036854775808",
+    "99999999999999999999999999",
+  ].map((length) => ({
+    name: `RFC 9110 §8.6: Content-Length: ${JSON.stringify(length)}`,
+    send: post([`Content-Length: ${length}`], `hello`),
+    outcomes: length.length > 15 ? refused(400, 413) : refused(),
+  })),
+  {
+    name: "a length above the limit",
+    send: post(["Content-Length: 999999999999"], "hello"),
+    outcomes: [...refused(413), ...bodyRefused("POST /x", 413)],
+  },
+  {
+    name: "Content-Length with a space before the colon",
+    send: post(["Content-Length : 5"], "hello"),
+    outcomes: refused(),
+  },
+  { name: "Content-Length with a NUL", send: post(["Content-Length\0: 5"], "hello"), outcomes: refused() },
+  { name: "Content-Length folded", send: post(["Content-Length:", " 5"], "hello"), outcomes: refused() },
+  {
+    name: "Content_Length is another field: what follows is a request of its own",
+    send: post(["Content_Length: 35"], SMUGGLED),
+    outcomes: served("POST /x 0", "GET /smuggled 0"),
+  },
+  {
+    name: "a body longer than announced is the next request, a bad one",
+    send: post(["Content-Length: 3"], "hello"),
+    outcomes: servedThenRefused(["POST /x 3"], 400, 501),
+  },
+  {
+    name: "GET with a body (CL.0)",
+    send: `GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\n\r\n${SMUGGLED}`,
+    outcomes: served("GET /x 35"),
+  },
+  {
+    name: "HEAD with a body (CL.0)",
+    send: `HEAD /x HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\n\r\n${SMUGGLED}`,
+    methods: ["HEAD"],
+    outcomes: served("HEAD /x 35"),
+  },
+  {
+    name: "OPTIONS with a body (CL.0)",
+    send: `OPTIONS * HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\n\r\n${SMUGGLED}`,
+    outcomes: served("OPTIONS * 35"),
+  },
+  {
+    name: "a handler that ignores the body (CL.0)",
+    send: `POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\n\r\n${SMUGGLED}${GET}`,
+    outcomes: [...served("POST /ignore ignored", "GET /next 0"), ...servedAndClosed("POST /ignore ignored")],
+  },
+  {
+    name: "a handler that ignores chunks (TE.0)",
+    send: `POST /ignore HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n23\r\n${SMUGGLED}\r\n0\r\n\r\n${GET}`,
+    outcomes: [...served("POST /ignore ignored", "GET /next 0"), ...servedAndClosed("POST /ignore ignored")],
+  },
+  {
+    name: "§8: the client leaves within a body",
+    send: post(["Content-Length: 100"], "hello"),
+    fin: true,
+    outcomes: [...bodyRefused("POST /x"), { answers: [], handled: ["POST /x failed"], closes: true }],
+  },
+  {
+    name: "§8: the client leaves within a head",
+    send: "POST /x HTTP/1.1\r\nHost: a\r\nContent-Le",
+    fin: true,
+    outcomes: [...refused(), ...dropped()],
+  },
+  { name: "the client leaves without a byte", send: "", fin: true, outcomes: dropped() },
+  {
+    name: "the client has no more to say after its request",
+    send: GET,
+    fin: true,
+    outcomes: halfClosed("GET /next", 0),
+  },
+  {
+    name: "half-closed with a body",
+    send: post(["Content-Length: 5"], "hello"),
+    fin: true,
+    outcomes: halfClosed("POST /x", 5),
+  },
+];
+
+const CODINGS: readonly HostileCase[] = [
+  {
+    name: "chunked, then a request",
+    send: post(["Transfer-Encoding: chunked"], CHUNKS + GET),
+    outcomes: served("POST /x 5", "GET /next 0"),
+  },
+  {
+    name: "the coding's name has no case",
+    send: post(["Transfer-Encoding: ChUnKeD"], CHUNKS),
+    outcomes: served("POST /x 5"),
+  },
+  {
+    name: "§6.1: CL.TE",
+    send: post(["Content-Length: 6", "Transfer-Encoding: chunked"], `0\r\n\r\n${SMUGGLED}`),
+    outcomes: refused(),
+  },
+  {
+    name: "§6.1: TE.CL",
+    send: post(["Transfer-Encoding: chunked", "Content-Length: 4"], `23\r\n${SMUGGLED}\r\n0\r\n\r\n`),
+    outcomes: refused(),
+  },
+  {
+    name: "both, the length in other capitals",
+    send: post(["transfer-encoding: chunked", "CONTENT-LENGTH: 4"], CHUNKS),
+    outcomes: refused(),
+  },
+  {
+    name: "both, length 0",
+    send: post(["Transfer-Encoding: chunked", "Content-Length: 0"], CHUNKS),
+    outcomes: refused(),
+  },
+  {
+    name: "both, far apart",
+    send: post(
+      ["Content-Length: 4", ...Array.from({ length: 50 }, (_, at) => `X${at}: b`), "Transfer-Encoding: chunked"],
+      CHUNKS,
+    ),
+    outcomes: refused(),
+  },
+  {
+    name: "§6.1: chunked in HTTP/1.0",
+    send: post(["Transfer-Encoding: chunked"], CHUNKS, "1.0"),
+    outcomes: refused(400, 501),
+  },
+  {
+    name: "CL.TE in HTTP/1.0",
+    send: post(["Content-Length: 6", "Transfer-Encoding: chunked"], `0\r\n\r\n${SMUGGLED}`, "1.0"),
+    outcomes: refused(400, 501),
+  },
+  ...[
+    "xchunked",
+    "chunke",
+    "chunk",
+    "chunkedd",
+    "chunked1",
+    "chun ked",
+    "chunked, gzip",
+    "gzip",
+    "gzip, chunked",
+    "deflate, chunked",
+    "identity",
+    "identity, chunked",
+    "chunked, identity",
+    "chunked, chunked",
+    "chunked;q=1",
+    "chunked ; a",
+    '"chunked"',
+    "'chunked'",
+    "chunked\x0b",
+    "\x0bchunked",
+    "chunked\x0c",
+    "chunked\xa0",
+    "\xa0chunked",
+    "chunked\0",
+    "chun\xe2\x84\xaaed",
+    "",
+    ",",
+    "gzip;chunked",
+    "cow",
+    "chunked,\x0bgzip",
+    "x chunked",
+    "chunked\x85",
+  ].map((coding) => ({
+    name: `§6.1, §7: Transfer-Encoding: ${JSON.stringify(coding)}`,
+    send: post([`Transfer-Encoding: ${coding}`], CHUNKS),
+    outcomes: refused(400, 501),
+  })),
+  ...[",chunked", "chunked,", ", chunked", "chunked ,", ",,chunked"].map((coding) => ({
+    name: `RFC 9110 §5.6.1: empty members: ${JSON.stringify(coding)}`,
+    send: post([`Transfer-Encoding: ${coding}`], CHUNKS),
+    outcomes: [...refused(400, 501), ...served("POST /x 5")],
+  })),
+  {
+    name: "white space around chunked",
+    send: post(["Transfer-Encoding: \t chunked \t"], CHUNKS),
+    outcomes: [...served("POST /x 5"), ...refused()],
+  },
+  {
+    name: "two lines: chunked, chunked",
+    send: post(["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], CHUNKS),
+    outcomes: refused(400, 501),
+  },
+  {
+    name: "two lines: chunked, identity",
+    send: post(["Transfer-Encoding: chunked", "Transfer-Encoding: identity"], CHUNKS),
+    outcomes: refused(400, 501),
+  },
+  {
+    name: "two lines: identity, chunked",
+    send: post(["Transfer-Encoding: identity", "Transfer-Encoding: chunked"], CHUNKS),
+    outcomes: refused(400, 501),
+  },
+  {
+    name: "two lines: chunked, cow",
+    send: post(["Transfer-Encoding: chunked", "Transfer-encoding: cow"], CHUNKS),
+    outcomes: refused(400, 501),
+  },
+  {
+    name: "two lines: empty, chunked",
+    send: post(["Transfer-Encoding:", "Transfer-Encoding: chunked"], CHUNKS),
+    outcomes: [...refused(400, 501), ...served("POST /x 5")],
+  },
+  { name: "TE.TE: a space before the colon", send: post(["Transfer-Encoding : chunked"], CHUNKS), outcomes: refused() },
+  { name: "TE.TE: a tab before the colon", send: post(["Transfer-Encoding\t: chunked"], CHUNKS), outcomes: refused() },
+  {
+    name: "TE.TE: a space before the name",
+    send: post(["X: b", " Transfer-Encoding: chunked"], CHUNKS),
+    outcomes: refused(),
+  },
+  { name: "TE.TE: folded", send: post(["Transfer-Encoding:", " chunked"], CHUNKS), outcomes: refused() },
+  {
+    name: "TE.TE: folded after a value",
+    send: post(["Transfer-Encoding: x,", " chunked"], CHUNKS),
+    outcomes: refused(),
+  },
+  { name: "TE.TE: behind a bare LF", send: post(["X: b\nTransfer-Encoding: chunked"], CHUNKS), outcomes: refused() },
+  { name: "TE.TE: behind a bare CR", send: post(["X: b\rTransfer-Encoding: chunked"], CHUNKS), outcomes: refused() },
+  { name: "TE.TE: behind a NUL", send: post(["X: b\0Transfer-Encoding: chunked"], CHUNKS), outcomes: refused() },
+  {
+    name: "TE.TE: a bare LF before the value",
+    send: post(["Transfer-Encoding:\nchunked"], CHUNKS),
+    outcomes: refused(),
+  },
+  { name: "TE.TE: NUL in the name", send: post(["Transfer\0Encoding: chunked"], CHUNKS), outcomes: refused() },
+  {
+    name: "TE.TE: a name with a byte above 0x7f",
+    send: post(["Transfer-Encoding\xff: chunked"], CHUNKS),
+    outcomes: refused(),
+  },
+  {
+    name: "Transfer_Encoding is another field: what follows is a request of its own",
+    send: post(["Transfer_Encoding: chunked"], GET),
+    outcomes: served("POST /x 0", "GET /next 0"),
+  },
+  {
+    name: "TE is another field",
+    send: post(["TE: chunked", "Content-Length: 5"], "hello"),
+    outcomes: served("POST /x 5"),
+  },
+  {
+    name: "chunked on GET",
+    send: `GET /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKS}${GET}`,
+    outcomes: served("GET /x 5", "GET /next 0"),
+  },
+];
+
+export const LENGTH_CASES: readonly HostileCase[] = [...LENGTHS, ...CODINGS];

@@ -1,0 +1,46 @@
+// target.ts — the program that is attacked: one server in a process of its own, asked and steered over the IPC channel.
+import { readdirSync } from "node:fs";
+import { startNodeService } from "./node-service.ts";
+import type { Gauges, ServiceLog, ServiceOptions } from "./service.ts";
+
+export type Question =
+  | { readonly ask: "gauges" | "take" | "collect" | "close" }
+  | { readonly ask: "keep"; readonly on: boolean };
+
+const log: ServiceLog = { handled: [], calls: 0, keep: true };
+const options = JSON.parse(process.argv[2]) as ServiceOptions;
+const service = await (options.kind === "node"
+  ? startNodeService(options, log)
+  : (await import("./percore-service.ts")).startPercoreService(options, log));
+
+const gauges = (): Gauges => ({
+  ...service.gauges(),
+  calls: log.calls,
+  rssBytes: process.memoryUsage.rss(),
+  descriptors: readdirSync("/proc/self/fd").length,
+});
+
+const answer = async (question: Question): Promise<unknown> => {
+  switch (question.ask) {
+    case "gauges":
+      return gauges();
+    case "take":
+      return log.handled.splice(0);
+    case "keep":
+      log.keep = question.on;
+      return null;
+    case "collect":
+      globalThis.gc?.();
+      return gauges();
+    case "close":
+      await service.close();
+      return gauges();
+  }
+};
+
+process.on("message", (question: Question) => {
+  void answer(question).then((value) => process.send!({ value }));
+});
+// A parent that dies leaves no server behind.
+process.on("disconnect", () => process.exit(0));
+process.send!({ port: service.port });

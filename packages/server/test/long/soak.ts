@@ -1,0 +1,57 @@
+// soak.ts — mixed load for minutes, with clients that leave at random: memory stays, and nothing is left at the end.
+//
+//   PERCORE_SOAK_S=120 node build/test/long/soak.js      seconds for each of the four targets
+import { Target, type TargetOptions } from "../hostile/target-process.ts";
+import { visit } from "./guests.ts";
+import { Random } from "./random.ts";
+import { Verdict } from "./verdict.ts";
+
+const SECONDS = Number(process.env.PERCORE_SOAK_S ?? 120);
+const SEED = Number(process.env.PERCORE_SOAK_SEED ?? Date.now() % 1_000_000);
+const GUESTS_AT_ONCE = 48;
+/** Issue 2: memory at the end against memory at a fifth of the run. */
+const GROWTH_MAX = 0.05;
+const TARGETS: readonly TargetOptions[] = [
+  { kind: "handler", driver: "uring" },
+  { kind: "handler", driver: "poll" },
+  { kind: "fetch", driver: "uring" },
+  { kind: "fetch", driver: "poll" },
+];
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const soak = async (verdict: Verdict, options: TargetOptions): Promise<void> => {
+  const who = `${options.kind}, ${options.driver}`;
+  const target = await Target.start({ ...options, timeouts: { lingerMs: 500 } });
+  const end = performance.now() + SECONDS * 1_000;
+  const complaints = new Map<string, number>();
+  let visits = 0;
+  const guests = Array.from({ length: GUESTS_AT_ONCE }, async (_, at) => {
+    const random = new Random(SEED * 1_000 + at);
+    while (performance.now() < end && target.exited === null) {
+      const complaint = await visit(target.port, random).catch((error: Error) => error.message);
+      visits += 1;
+      if (complaint !== null) complaints.set(complaint, (complaints.get(complaint) ?? 0) + 1);
+    }
+  });
+  await target.keepLog(false);
+  await pause((SECONDS * 1_000) / 5);
+  const early = await target.collect();
+  await Promise.all(guests);
+  const late = await target.collect();
+  verdict.note(`${who}: ${visits} connections in ${SECONDS} s, ${late.calls} requests`);
+  for (const [complaint, count] of complaints) verdict.note(`${who}: ${count} × ${complaint}`);
+  verdict.ok(complaints.size === 0, `${who}: every guest got what is due`);
+  verdict.steady(early, late, GROWTH_MAX, who);
+  await verdict.settled(target, who);
+  await target.stop();
+  verdict.ok(
+    target.stderr === "",
+    `${who}: nothing on standard error${target.stderr === "" ? "" : `: ${target.stderr.slice(0, 500)}`}`,
+  );
+};
+
+const verdict = new Verdict();
+verdict.note(`seed ${SEED} (PERCORE_SOAK_SEED)`);
+for (const options of TARGETS) await soak(verdict, options);
+verdict.end();

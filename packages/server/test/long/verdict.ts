@@ -1,0 +1,52 @@
+// verdict.ts — what the long programs print and end with: TAP, so that each figure stands beside the rule it is held to.
+import type { Gauges } from "../hostile/service.ts";
+import type { Target } from "../hostile/target-process.ts";
+
+const MIB = 1024 * 1024;
+
+/** Prints TAP by itself: tap's own runner has a time limit that a soak would meet. */
+export class Verdict {
+  #count = 0;
+  #failed = 0;
+
+  constructor() {
+    process.stdout.write("TAP version 14\n");
+  }
+
+  note(text: string): void {
+    process.stdout.write(`# ${text}\n`);
+  }
+
+  ok(held: boolean, text: string): void {
+    this.#count += 1;
+    if (!held) this.#failed += 1;
+    process.stdout.write(`${held ? "ok" : "not ok"} ${this.#count} - ${text}\n`);
+  }
+
+  /** Everything the server took for its connections is given back. */
+  async settled(target: Target, who: string): Promise<Gauges> {
+    const now = await target.settled(30_000);
+    const { before } = target;
+    this.ok(now.connections === 0, `${who}: no connection left (${now.connections})`);
+    this.ok(now.leases === before.leases, `${who}: no lease left (${now.leases - before.leases})`);
+    this.ok(now.timers === before.timers, `${who}: no deadline left (${now.timers - before.timers})`);
+    this.ok(now.inflight <= before.inflight, `${who}: no operation in flight (${now.inflight - before.inflight} more)`);
+    this.ok(
+      now.descriptors <= before.descriptors,
+      `${who}: no descriptor left (${now.descriptors - before.descriptors} more)`,
+    );
+    return now;
+  }
+
+  /** Resident memory at the end against that at a fifth of the run. */
+  steady(early: Gauges, late: Gauges, growthMax: number, who: string): void {
+    const growth = late.rssBytes / early.rssBytes - 1;
+    const figures = `${(early.rssBytes / MIB).toFixed(1)} → ${(late.rssBytes / MIB).toFixed(1)} MiB, ${(growth * 100).toFixed(1)} %`;
+    this.ok(growth <= growthMax, `${who}: memory ${figures}, at most ${growthMax * 100} % more`);
+  }
+
+  end(): void {
+    process.stdout.write(`1..${this.#count}\n`);
+    process.exitCode = this.#failed === 0 ? 0 : 1;
+  }
+}
