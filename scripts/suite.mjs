@@ -5,7 +5,7 @@ import { TapResults } from "./tap-results.mjs";
 import { BIN, testFiles } from "./workspace.mjs";
 
 /** A loaded two-processor machine is slow to start a process; a hung test must still end within the run. */
-const FILE_SECONDS = 180;
+const FILE_SECONDS_MIN = 180;
 /** Enough for a crash's message and stack, not for a log. */
 const STDERR_LINES = 60;
 
@@ -20,8 +20,9 @@ export const runSuite = async (subject, options) => {
   const files = (options.files ?? testFiles(subject.directory)).map((file) => path.relative(subject.directory, file));
   if (files.length === 0) return { results, seconds: 0 };
   const parser = results.parser();
+  const fileSeconds = Math.max(FILE_SECONDS_MIN, Math.round(options.timeoutMs / 4000));
   const tap = path.join(path.dirname(BIN), "tap", "dist", "esm", "run.mjs");
-  const args = [tap, "run", "--reporter=tap", "--disable-coverage", `--timeout=${FILE_SECONDS}`, ...files];
+  const args = [tap, "run", "--reporter=tap", "--disable-coverage", `--timeout=${fileSeconds}`, ...files];
   const outcome = await run(options.node ?? process.execPath, args, {
     cwd: subject.directory,
     env: options.env,

@@ -14,7 +14,7 @@ import { addonEnvironment } from "./node-headers.mjs";
 import { orExit, setup } from "./setup.mjs";
 import { packages, ROOT, readJson } from "./workspace.mjs";
 
-const SUITE_MS = 90 * 60_000;
+const SUITE_MS = 150 * 60_000;
 const SKIPPED = 77;
 /** Kept of each suite's output: enough to see figures and failures, not a log. */
 const LINES_KEPT = 200;
