@@ -90,7 +90,7 @@ for (const release of RELEASES) {
   // The tree is writable in the guest: tap keeps its records beside each package.
   const machine = ["-k", KERNELS, "-r", version, "-w", ROOT, "-m", "3072", "-t", String(GUEST_SECONDS)];
   const slow = ["-e", `PERCORE_SUITE_MINUTES=${GUEST_SECONDS / 60}`, "-e", "PERCORE_TEST_ROUNDS=10"];
-  const result = await run("bash", ["-c", PIPED, "vm-run", program, ...machine, "--", command], {
+  const result = await run("bash", ["-c", PIPED, "vm-run", program, ...machine, ...slow, "--", command], {
     timeoutMs: (GUEST_SECONDS + 60) * 1000,
   });
   say(result.output.trimEnd());
