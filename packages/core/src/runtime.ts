@@ -1,4 +1,5 @@
 // runtime.ts — what one thread has one of: ring, arena, receive buffers, wheel, counters; and the order of a batch.
+import { AsyncResource } from "node:async_hooks";
 import type { NativeRing } from "@percore/native";
 import { ARENA_BYTES_MAX, ARENA_BYTES_MIN, Arena } from "./arena.ts";
 import { BufferGroup } from "./buffer-group.ts";
@@ -11,6 +12,12 @@ import type { RingOwner } from "./slots.ts";
 import { STAT, Stats, type StatsSnapshot } from "./stats.ts";
 import { RESERVE_BYTES_MAX } from "./stream.ts";
 import { WHEEL_STEP_MS, Wheel } from "./wheel.ts";
+
+/**
+ * The async context that callbacks start in: nobody's. Without it, an AsyncLocalStorage that one handler has set would be
+ * seen by whatever is delivered in the microtask it scheduled, or by every deadline, for it set the first.
+ */
+const ROOT: AsyncResource = new AsyncResource("PercoreRuntime");
 
 export interface RuntimeOptions {
   /** Default: PERCORE_DRIVER, else "auto". */
@@ -107,7 +114,7 @@ export class Runtime {
     this.wheel.onBusy = (busy) => this.#drive(busy);
     // The ring keeps the loop alive exactly while somebody waits for it.
     this.ring.slots.onLive = (live) => (live ? native.ref() : native.unref());
-    native.start(this.#onBatch);
+    ROOT.runInAsyncScope(() => native.start(this.#onBatch));
     native.unref();
   }
 
@@ -194,7 +201,11 @@ export class Runtime {
 
   readonly #settleLater = (): void => {
     this.#settling = false;
-    if (this.#closed) return;
+    // The microtask has the async context of whoever wrote first; what it delivers may be anybody's.
+    if (!this.#closed) ROOT.runInAsyncScope(this.#settleAll);
+  };
+
+  readonly #settleAll = (): void => {
     this.#inBatch = true;
     if (this.ring.stashed > 0) this.ring.drain(BATCH_MAX, this.#crashed);
     this.#settle();
@@ -217,7 +228,7 @@ export class Runtime {
   /** One node timer for all deadlines; it rests while there are none, and never keeps the process alive by itself. */
   #drive(busy: boolean): void {
     if (busy && this.#ticker === null && !this.#closed) {
-      this.#ticker = setInterval(this.#tick, WHEEL_STEP_MS).unref();
+      this.#ticker = ROOT.runInAsyncScope(() => setInterval(this.#tick, WHEEL_STEP_MS)).unref();
     } else if (!busy && this.#ticker !== null) {
       clearInterval(this.#ticker);
       this.#ticker = null;
