@@ -5,6 +5,7 @@ const COMMANDS = {
   setup: async () => (await import("./harness/setup.mjs")).runSetup(),
   h1: async (options) => (await import("./harness/h1.mjs")).runH1(options),
   cores: async (options) => (await import("./cores/cores.mjs")).runCores(options),
+  budget: async () => (await import("./budget/budget.mjs")).runBudget(),
   idle: async (options) => (await import("./harness/idle.mjs")).runIdle(options),
   list: async (options) => (await import("./harness/list.mjs")).runList(options),
   report: async (options) => (await import("./report/page.mjs")).runReport(options),

@@ -5,7 +5,7 @@ import { ServerError } from "../errors.ts";
 import { type ContextHost, ServerContext } from "./context.ts";
 import { explainNativeError, NativeResponse } from "./native-classes.ts";
 import { giveUp, type Report } from "./outcome.ts";
-import { markAnswered, type Request, requestOfExchange } from "./request.ts";
+import { markAnswered, markAnswering, type Request, requestOfExchange } from "./request.ts";
 import { fromNativeResponse, isOwnResponse, type Response, simpleBodyOf } from "./response.ts";
 import { discardResponse, sendSimple, sendStreamed } from "./send.ts";
 
@@ -161,8 +161,7 @@ class FetchAdapter {
       markAnswered(request);
       return;
     }
-    // Made while the exchange is open, the signal knows for good whether the client left before the end.
-    void request.signal;
+    markAnswering(request);
     sendStreamed(exchange, response, this.#report);
   }
 

@@ -6,6 +6,7 @@ import type { FileBody } from "../files/file-body.ts";
 import { type BodyEnd, collectBytes, collectText, streamIncoming } from "./body-incoming.ts";
 import type { BodyKind, BodySource } from "./body-source.ts";
 import { readBytes, readText, streamOf } from "./body-stream.ts";
+import { lazyStream, openerOf, type StreamOpener } from "./lazy-stream.ts";
 import { NativeResponse } from "./native-classes.ts";
 
 /** Tells whether anybody has read from a web stream or cancelled it; the types for Node 20 leave it out. */
@@ -14,10 +15,14 @@ const isDisturbed = (nodeStream as unknown as { isDisturbed: (stream: ReadableSt
 const utf8 = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** Streams that stand for a request's body nobody has read from: a response made of one is relayed without streams. */
-const untouched = new WeakMap<ReadableStream, BodyState>();
+/** Nothing can be made of the stream any more: it was read from, or somebody holds it. */
+export const isUnusable = (stream: ReadableStream): boolean => {
+  const opener = openerOf(stream);
+  if (opener !== null) return (opener as BodyState).unusable;
+  return isDisturbed(stream) || stream.locked;
+};
 
-export class BodyState implements BodyEnd {
+export class BodyState implements BodyEnd, StreamOpener {
   #kind: BodyKind;
   #source: unknown;
   #used = false;
@@ -43,26 +48,37 @@ export class BodyState implements BodyEnd {
 
   /** Fetch `bodyUsed`: somebody has read from it. */
   get used(): boolean {
-    return this.#used || (this.#stream !== null && isDisturbed(this.#stream));
+    if (this.#used || this.#stream === null) return this.#used;
+    const opener = openerOf(this.#stream);
+    return opener === null ? isDisturbed(this.#stream) : opener !== this && (opener as BodyState).used;
   }
 
   /** Used, or somebody else holds the stream: nothing can be made of it any more. */
   get unusable(): boolean {
-    return this.used || this.#stream?.locked === true;
+    if (this.used || this.#stream === null) return this.used;
+    const opener = openerOf(this.#stream);
+    return opener === null ? this.#stream.locked : opener !== this && (opener as BodyState).unusable;
   }
 
   get stream(): ReadableStream<Uint8Array> | null {
     if (this.#stream !== null) return this.#stream;
     if (this.#kind === "none") return null;
     if (this.#kind === "incoming") {
-      this.#stream = streamIncoming(this.#source as Exchange, this);
-      untouched.set(this.#stream, this);
-    } else {
-      this.#stream = streamOf(this.#kind, this.#source);
+      this.#stream = lazyStream(this);
+      return this.#stream;
     }
+    this.#stream = streamOf(this.#kind, this.#source);
     // Taken before anybody asked for the stream: it shows as a stream that is read by someone.
     if (this.#used) this.#stream.getReader();
     return this.#stream;
+  }
+
+  /** The stream of an incoming body, once somebody does something with it. */
+  openStream(): ReadableStream<Uint8Array> {
+    const stream = streamIncoming(this.#source as Exchange, this);
+    // Relayed, or read whole: whoever kept the stream sees that it is being read.
+    if (this.#used) stream.getReader();
+    return stream;
   }
 
   /**
@@ -74,11 +90,8 @@ export class BodyState implements BodyEnd {
     this.#claim();
     const stream = this.#stream;
     if (stream === null) return { kind: this.#kind, source: this.#source };
-    const incoming = untouched.get(stream);
-    if (incoming !== undefined) {
-      untouched.delete(stream);
-      // Locked for good: whoever kept the stream sees that it is being read.
-      stream.getReader();
+    const incoming = openerOf(stream) as BodyState | null;
+    if (incoming !== null) {
       incoming.#used = true;
       return { kind: "incoming", source: new TakenIncoming(incoming.#source as Exchange, incoming) };
     }
@@ -103,14 +116,14 @@ export class BodyState implements BodyEnd {
   }
 
   text(): Promise<string> {
-    if (this.#kind !== "incoming" || this.#stream !== null || this.#used) return this.#text();
+    if (this.#kind !== "incoming" || this.#isOpened || this.#used) return this.#text();
     this.#used = true;
     return collectText(this.#source as Exchange, this);
   }
 
   async #text(): Promise<string> {
     this.#claim();
-    if (this.#stream !== null) return readText(this.#stream);
+    if (this.#isOpened) return readText(this.stream as ReadableStream<Uint8Array>);
     switch (this.#kind) {
       case "none":
         return "";
@@ -128,7 +141,7 @@ export class BodyState implements BodyEnd {
 
   async bytes(): Promise<Uint8Array<ArrayBuffer>> {
     this.#claim();
-    if (this.#stream !== null) return readBytes(this.#stream);
+    if (this.#isOpened) return readBytes(this.stream as ReadableStream<Uint8Array>);
     switch (this.#kind) {
       case "none":
         return new Uint8Array(0);
@@ -187,6 +200,11 @@ export class BodyState implements BodyEnd {
   onError(error: Error): void {
     this.#ended = { trailers: null, error };
     this.#settle?.(this.#ended);
+  }
+
+  /** There is a stream, and more than a stand-in for one. */
+  get #isOpened(): boolean {
+    return this.#stream !== null && openerOf(this.#stream) !== this;
   }
 
   #claim(): void {

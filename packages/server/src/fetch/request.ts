@@ -7,7 +7,14 @@ import { BodyState } from "./body-state.ts";
 import { Headers, type HeadersInit, headersOfFields } from "./headers.ts";
 import { guardNativeState, NativeRequest, showAs, standInFor } from "./native-classes.ts";
 import { DEFAULT_OPTIONS, normalMethod, type RequestOptions, readOptions } from "./request-options.ts";
-import { abortedSignal, followSignal, signalOfExchange } from "./request-signal.ts";
+import {
+  abortedSignal,
+  followSignal,
+  onExchangeAbort,
+  RequestAbortedError,
+  signalOfExchange,
+} from "./request-signal.ts";
+import { urlOf } from "./request-url.ts";
 
 export interface RequestInit extends Partial<RequestOptions> {
   readonly method?: string;
@@ -30,6 +37,9 @@ export let requestOfExchange: (exchange: Exchange) => Request;
 
 /** The response to this incoming request is out: its signal will not abort any more. */
 export let markAnswered: (request: Request) => void;
+
+/** The response is on its way: whoever asks for the signal later still learns whether the client left before its end. */
+export let markAnswering: (request: Request) => void;
 
 /** Moves the body into a new state; the request counts as read. */
 let moveBody: (from: Request) => BodyState;
@@ -78,7 +88,7 @@ export class Request {
   /** Aborts when the client leaves, or the request fails otherwise, before the response is complete. Never after it. */
   get signal(): AbortSignal {
     this.#signal ??=
-      this.#exchange === null || this.#answered ? new AbortController().signal : signalOfExchange(this.#exchange);
+      this.#exchange === null || this.#isOver ? new AbortController().signal : signalOfExchange(this.#exchange);
     return this.#signal;
   }
 
@@ -183,6 +193,14 @@ export class Request {
 
     requestOfExchange = (exchange) => new Request(exchange as never, INTERNAL);
 
+    markAnswering = (request) => {
+      if (request.#exchange === null || request.#signal !== null) return;
+      request.#answered = true;
+      onExchangeAbort(request.#exchange, (reason) => {
+        request.#signal ??= abortedSignal(new RequestAbortedError(reason));
+      });
+    };
+
     markAnswered = (request) => {
       request.#answered = true;
     };
@@ -235,6 +253,11 @@ export class Request {
     return state;
   }
 
+  /** Answered, and whole: what could have aborted it would have. */
+  get #isOver(): boolean {
+    return this.#answered && !(this.#exchange as Exchange).open;
+  }
+
   #state(): BodyState {
     if (this.#body === null) {
       const exchange = this.#exchange as Exchange;
@@ -247,30 +270,6 @@ export class Request {
     return this.#options ?? DEFAULT_OPTIONS;
   }
 }
-
-/** Origin-form targets become absolute by the authority the client named. CONNECT has no path: its URL is the authority's. */
-const urlOf = (exchange: Exchange): string => {
-  const authority = exchange.authority === "" ? "localhost" : exchange.authority;
-  const path = exchange.path;
-  const text = `${exchange.scheme}://${authority}${path.charCodeAt(0) === 0x2f ? path : "/"}`;
-  // The common case needs no parser: it would give the same string back.
-  return PLAIN_URL.test(text) ? text : normalUrl(text);
-};
-
-/**
- * Lower-case host (no punycode to check) or dotted IPv4, port that is no default, path and query of characters that stay
- * as they are, no empty or dot segments.
- */
-const PLAIN_URL =
-  /^https?:\/\/(?![^/]*xn--)(?:(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})|[a-z0-9](?:[a-z0-9-]*\.)*[a-z][a-z0-9-]*|[a-z])(?::(?!0|80\/|443\/)\d{2,4})?(?:\/(?!\.)[\w~!$&()*+,;=:@-][\w~!$&()*+,;=:@.-]*)*\/?(?:\?[\w~!$&()*+,;=:@/?%.-]*)?$/;
-
-const normalUrl = (text: string): string => {
-  try {
-    return new URL(text).href;
-  } catch {
-    return text;
-  }
-};
 
 const parseUrl = (text: string): string => {
   let url: URL;

@@ -1,7 +1,7 @@
 // response.ts — the Response of the Fetch standard, made so that building one and sending it costs next to nothing:
 // what the constructor was given is kept as it is until somebody asks for headers, streams or clones.
 import { type BodyInit, type BodyKind, sourceOf, TEXT_TYPE } from "./body-source.ts";
-import { BodyState } from "./body-state.ts";
+import { BodyState, isUnusable } from "./body-state.ts";
 import { blockOfInit, blockOfList, blockOfType, type FieldBlock, NO_BLOCK } from "./field-block.ts";
 import { type Headers, type HeadersInit, headersOfList, listOfHeaders } from "./headers.ts";
 import { guardNativeState, NativeResponse, showAs, standInFor } from "./native-classes.ts";
@@ -225,9 +225,8 @@ export class Response {
   #init(body: unknown, init: ResponseInit): void {
     if (typeof init !== "object" && typeof init !== "function") throw new TypeError("Response: init is not an object");
     const source = sourceOf(body);
-    if (source.kind === "stream" && source.type === null) {
-      const state = BodyState.of(source);
-      if (state.unusable) throw new TypeError("Response: the stream was read already, or is locked");
+    if (source.kind === "stream" && source.type === null && isUnusable(source.source as ReadableStream)) {
+      throw new TypeError("Response: the stream was read already, or is locked");
     }
     this.#start(init, source.type);
     if (source.kind !== "none" && isNullBodyStatus(this.#status)) throw nullBodyError(this.#status);
