@@ -88,13 +88,14 @@ export class LocalServer {
 
   async #close(deadlineMs: number): Promise<void> {
     const end = Date.now() + deadlineMs;
-    await this.#listener?.close();
     const h1 = this.#h1;
-    if (h1 !== null) {
-      const late = setTimeout(() => h1.close(), Math.max(0, end - Date.now()));
-      await h1.drain();
-      clearTimeout(late);
-    }
+    const late = setTimeout(() => h1?.close(), deadlineMs);
+    // At once, so that the next answer on every connection says that it is the last.
+    void h1?.drain();
+    // What is queued on the listener is accepted first, and drained with the others.
+    await this.#listener?.close();
+    await h1?.drain();
+    clearTimeout(late);
     await this.#waiting.settle(Math.min(this.#settings.waitUntilMs, Math.max(0, end - Date.now())));
     this.#forgetDrain?.();
   }
@@ -124,6 +125,10 @@ export class LocalServer {
     if (given.handler !== undefined) return given.handler;
     const { fetch, connect = null, error = null } = given;
     const host = { autoContinue, waitUntil: (promise: PromiseLike<unknown>) => this.#waiting.add(promise) };
-    return fetchHandler({ self, fetch: fetch as NonNullable<typeof fetch>, connect, error, contextOnly }, host, this.#report);
+    return fetchHandler(
+      { self, fetch: fetch as NonNullable<typeof fetch>, connect, error, contextOnly },
+      host,
+      this.#report,
+    );
   }
 }
