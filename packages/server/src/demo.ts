@@ -1,8 +1,8 @@
 // demo.ts — the server behind `npm start`: a page of things to try, and lines that say what is running.
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
-import { Response } from "./fetch/response.ts";
 import type { Request } from "./fetch/request.ts";
+import { Response } from "./fetch/response.ts";
 import { file } from "./files/file-body.ts";
 import type { ServeOptions } from "./options.ts";
 import { serve } from "./serve.ts";
@@ -25,7 +25,10 @@ const MENU = `percore is running.
  *
  * @param write takes the lines; in workers nothing is printed.
  */
-export const demo = (options: DemoOptions = {}, write: (text: string) => void = (text) => void process.stdout.write(text)): Server => {
+export const demo = (
+  options: DemoOptions = {},
+  write: (text: string) => void = (text) => void process.stdout.write(text),
+): Server => {
   const server: Server = serve({
     ...options,
     fetch: (request) => answer(request, server),
@@ -48,7 +51,9 @@ const answer = (request: Request, server: Server): Response => {
     case "GET /json":
       return Response.json({ hello: "world", server: "percore" });
     case "POST /echo":
-      return new Response(request.body, { headers: { "content-type": request.headers.get("content-type") ?? "text/plain" } });
+      return new Response(request.body, {
+        headers: { "content-type": request.headers.get("content-type") ?? "text/plain" },
+      });
     case "GET /ticks":
       return new Response(ticks(), { headers: { "content-type": "text/plain;charset=UTF-8" } });
     case "GET /source":

@@ -1,10 +1,11 @@
+export { type DemoOptions, demo } from "./demo.ts";
+export { SERVER_ERRORS, ServerError, type ServerErrorCode } from "./errors.ts";
 export {
   type ConnectHandler,
   type ErrorHandler,
   type FetchHandler,
   PROTOCOL_MARK,
 } from "./fetch/adapter.ts";
-export { SERVER_ERRORS, ServerError, type ServerErrorCode } from "./errors.ts";
 export type { BodyInit } from "./fetch/body-source.ts";
 export { FALL_THROUGH, type RequestPriority, ServerContext, type SocketAddress } from "./fetch/context.ts";
 export { Headers, type HeadersInit } from "./fetch/headers.ts";
@@ -14,7 +15,6 @@ export { Request, type RequestInit } from "./fetch/request.ts";
 export { RequestAbortedError } from "./fetch/request-signal.ts";
 export { Response, type ResponseInit } from "./fetch/response.ts";
 export { Tunnel } from "./fetch/tunnel.ts";
-export { type DemoOptions, demo } from "./demo.ts";
 export { type ContentCoding, FileBody, type FileOptions, file } from "./files/file-body.ts";
 export type { HandlerObject, ServeOptions } from "./options.ts";
 export { serve } from "./serve.ts";

@@ -24,6 +24,10 @@ export class LocalServer {
   #listener: AcquiredListener | null = null;
   #forgetDrain: (() => void) | null = null;
   #closing: Promise<void> | null = null;
+  #resolveClosed: () => void = () => undefined;
+  readonly #closed: Promise<void> = new Promise((resolve) => {
+    this.#resolveClosed = resolve;
+  });
 
   constructor(settings: Settings, report: Report) {
     this.#settings = settings;
@@ -41,6 +45,11 @@ export class LocalServer {
 
   get counters(): H1Counters | null {
     return this.#h1?.counters ?? null;
+  }
+
+  /** Resolves when it has been closed, by whomever. */
+  get closed(): Promise<void> {
+    return this.#closed;
   }
 
   /** Binds and begins to serve. @throws what acquireListener throws; {HttpError} ERR_OPTION_INVALID for a limit. */
@@ -84,6 +93,7 @@ export class LocalServer {
     this.#closing ??= Promise.resolve();
     await stopped;
     this.#forgetDrain?.();
+    this.#resolveClosed();
   }
 
   async #close(deadlineMs: number): Promise<void> {
@@ -98,6 +108,7 @@ export class LocalServer {
     clearTimeout(late);
     await this.#waiting.settle(Math.min(this.#settings.waitUntilMs, Math.max(0, end - Date.now())));
     this.#forgetDrain?.();
+    this.#resolveClosed();
   }
 
   #prepare(runtime: Runtime): Acceptor {

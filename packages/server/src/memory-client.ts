@@ -9,7 +9,11 @@ import type { Request } from "./fetch/request.ts";
 import { Response } from "./fetch/response.ts";
 
 /** Sends the request to whoever `accept` hands streams to. */
-export const fetchFromMemory = async (arena: Arena, accept: (stream: Stream) => void, request: Request): Promise<Response> => {
+export const fetchFromMemory = async (
+  arena: Arena,
+  accept: (stream: Stream) => void,
+  request: Request,
+): Promise<Response> => {
   // Loaded when needed: a server in production has no use for it.
   const { memoryPair, Pump } = await import("@percore/core/testing");
   const { client, server } = memoryPair({ arena, pump: new Pump({ auto: true }) });

@@ -119,23 +119,35 @@ export interface Settings {
 
 type Check = (value: unknown) => string | null;
 
-const whole = (min: number, max: number): Check => (value) =>
-  Number.isInteger(value) && (value as number) >= min && (value as number) <= max ? null : `a whole number, ${min}..${max}`;
-const type = (name: "string" | "boolean" | "function" | "object"): Check => (value) =>
-  typeof value === name && value !== null ? null : `a ${name}`;
-const either = (...checks: Check[]): Check => (value) => {
-  const wanted: string[] = [];
-  for (const check of checks) {
-    const reason = check(value);
-    if (reason === null) return null;
-    wanted.push(reason);
-  }
-  return wanted.join(", or ");
-};
-const word = (...words: string[]): Check => (value) =>
-  words.includes(value as string) ? null : words.map((one) => `"${one}"`).join(" or ");
-const instance = (kind: new (...args: never[]) => unknown): Check => (value) =>
-  value instanceof kind ? null : `a ${kind.name}`;
+const whole =
+  (min: number, max: number): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+      ? null
+      : `a whole number, ${min}..${max}`;
+const type =
+  (name: "string" | "boolean" | "function" | "object"): Check =>
+  (value) =>
+    typeof value === name && value !== null ? null : `${name === "object" ? "an" : "a"} ${name}`;
+const either =
+  (...checks: Check[]): Check =>
+  (value) => {
+    const wanted: string[] = [];
+    for (const check of checks) {
+      const reason = check(value);
+      if (reason === null) return null;
+      wanted.push(reason);
+    }
+    return wanted.join(", or ");
+  };
+const word =
+  (...words: string[]): Check =>
+  (value) =>
+    words.includes(value as string) ? null : words.map((one) => `"${one}"`).join(" or ");
+const instance =
+  (kind: new (...args: never[]) => unknown): Check =>
+  (value) =>
+    value instanceof kind ? null : `an instance of ${kind.name}`;
 const cpuList: Check = (value) =>
   Array.isArray(value) && value.length > 0 && value.every((cpu) => Number.isInteger(cpu) && cpu >= 0)
     ? null
@@ -202,9 +214,11 @@ export const readSettings = (first: ServeOptions | HandlerObject, second: ServeO
     throw invalid(`the handler object is of protocol ${String(mark)}, known is 1 (wintertc.server.protocol)`);
   }
   const { fetch, connect, error } = first;
-  // A handler object carries the program's state too: only options are looked at in the second argument.
   const options = (second === undefined ? first : { ...second, fetch, connect, error }) as ServeOptions;
-  checkOptions(second === undefined && mark === undefined ? options : dropUndefined(options));
+  for (const name of HANDLERS) {
+    if (second?.[name] !== undefined) throw invalid(`${name} belongs into the handler object, the first argument`);
+  }
+  checkOptions(second === undefined && mark !== undefined ? onlyOptions(first) : options);
   const limits = checkLimits(options.limits);
   const timeouts = checkTimeouts(options.timeouts);
   if (limits.connectionsMax !== undefined && options.connectionsMax !== undefined) {
@@ -222,8 +236,11 @@ export const readSettings = (first: ServeOptions | HandlerObject, second: ServeO
   };
 };
 
-const dropUndefined = (options: ServeOptions): ServeOptions =>
-  Object.fromEntries(Object.entries(options).filter(([name, value]) => value !== undefined && Object.hasOwn(CHECKS, name)));
+const HANDLERS = ["fetch", "connect", "error", "handler"] as const;
+
+/** What of a marked handler object is an option; the rest is the program's. */
+const onlyOptions = (object: object): ServeOptions =>
+  Object.fromEntries(Object.entries(object).filter(([name]) => Object.hasOwn(CHECKS, name)));
 
 const checkOptions = (options: ServeOptions): void => {
   for (const [name, value] of Object.entries(options)) {
@@ -233,10 +250,11 @@ const checkOptions = (options: ServeOptions): void => {
     if (wanted !== null) throw invalid(`${name} is ${show(value)}; it must be ${wanted}`);
   }
   for (const [one, other] of NOT_TOGETHER) {
-    if (options[one] !== undefined && options[other] !== undefined) throw invalid(`${one} and ${other} exclude each other`);
+    if (options[one] !== undefined && options[other] !== undefined)
+      throw invalid(`${one} and ${other} exclude each other`);
   }
   if (options.fetch === undefined && options.handler === undefined) {
-    throw invalid("who answers? serve() needs fetch: (request) => new Response(\"hi\"), or handler");
+    throw invalid('who answers? serve() needs fetch: (request) => new Response("hi"), or handler');
   }
   if (options.unixMode !== undefined && options.unix === undefined) throw invalid("unixMode goes with unix");
 };

@@ -12,7 +12,10 @@ import { Server } from "./server.ts";
  *   `server.ready`.
  */
 export function serve(options: ServeOptions): Server;
-export function serve(handler: HandlerObject, options?: Omit<ServeOptions, "fetch" | "connect" | "error" | "handler">): Server;
+export function serve(
+  handler: HandlerObject,
+  options?: Omit<ServeOptions, "fetch" | "connect" | "error" | "handler">,
+): Server;
 export function serve(first: ServeOptions | HandlerObject, second?: ServeOptions): Server {
   return new Server(readSettings(first, second), (error) => console.error(error));
 }

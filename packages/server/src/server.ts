@@ -5,7 +5,7 @@ import type { Report } from "./fetch/outcome.ts";
 import { Request, type RequestInit } from "./fetch/request.ts";
 import type { Response } from "./fetch/response.ts";
 import { LocalServer } from "./local-server.ts";
-import type { Settings } from "./options.ts";
+import type { ServeOptions, Settings } from "./options.ts";
 import { publishStats, readStats, type ServerStats, sumStats } from "./server-stats.ts";
 
 export class Server {
@@ -30,11 +30,15 @@ export class Server {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    this.ready = this.#start();
-    // Whoever does not wait for `ready` still hears of a port in use: as an unhandled rejection, unless somebody looks.
-    this.ready.then(
+    // A signal, or a supervisor that takes the worker away, closes it without asking here.
+    void this.#local.closed.then(() => this.#resolveClosed());
+    // Nobody else handles its rejection: a port in use is heard of, by whoever waits or as an unhandled rejection.
+    this.ready = this.#start().then(
       () => settings.given.onListen?.(this),
-      () => this.#resolveClosed(),
+      (error: unknown) => {
+        this.#resolveClosed();
+        throw error;
+      },
     );
     const { signal } = settings.given;
     if (signal?.aborted === true) void this.close();
@@ -111,10 +115,15 @@ export class Server {
       await this.#local.listen(currentRuntime());
       return;
     }
-    const { workers, cpus, entry, driver, runtime, signals, drainMs, setuid, setgid } = given;
+    const { workers, cpus, entry, signals, drainMs, setuid, setgid } = given;
+    const { driver, runtime } = runtimeOptions(given);
     await new Promise<void>((resolve, reject) => {
-      const main = async (context: { runtime: Parameters<LocalServer["listen"]>[0]; workers: number }): Promise<void> => {
+      const main = async (context: {
+        runtime: Parameters<LocalServer["listen"]>[0];
+        workers: number;
+      }): Promise<void> => {
         this.#serves = true;
+        openedWith ??= runtimeWish(given);
         await this.#local.listen(context.runtime);
         if (context.workers > 1) publishStats(() => this.stats());
         resolve();
@@ -123,7 +132,10 @@ export class Server {
       // In a worker this promise stays pending; main has said all there is to say.
       this.#running.then(resolve, reject);
     });
-    if (!this.#serves && this.#running !== null) this.#addresses = await (this.#running as Running).addresses();
+    if (this.#serves || this.#running === null) return;
+    const supervised: Running = this.#running;
+    this.#addresses = await supervised.addresses();
+    void supervised.closed.then(() => this.#resolveClosed());
   }
 
   async #close(deadlineMs: number): Promise<void> {
@@ -135,6 +147,15 @@ export class Server {
 }
 
 const WILDCARDS: ReadonlySet<string> = new Set(["::", "0.0.0.0"]);
+
+/** What an earlier server of this thread opened the runtime with. */
+let openedWith: string | null = null;
+
+const runtimeWish = ({ driver, runtime }: ServeOptions): string => JSON.stringify({ driver, ...runtime });
+
+/** A thread has one runtime. A second server that asks for the same one shares it; one that asks for another is refused. */
+const runtimeOptions = (given: ServeOptions): Pick<ServeOptions, "driver" | "runtime"> =>
+  runtimeWish(given) === openedWith ? {} : { driver: given.driver, runtime: given.runtime };
 
 /** True in a worker that core started: its program is supervised already. */
 const isSupervised = (): boolean =>

@@ -36,6 +36,11 @@ export class Running implements PromiseLike<void> {
     return this.#controller.ended.then(onFulfilled, onRejected);
   }
 
+  /** Resolves when nothing of it is left, whoever ended it. Never rejects; in a worker it stays pending. */
+  get closed(): Promise<void> {
+    return this.#controller.closed;
+  }
+
   /** Lets everybody finish, and ends the workers; resolves when they are gone. What is left at the deadline is reset. */
   async drain(deadlineMs?: number): Promise<void> {
     await this.#controller.drain(deadlineMs);
