@@ -1,4 +1,5 @@
 // head-encoder.ts — response heads as bytes. A head that was sent before lies ready in the arena and is copied.
+import { Buffer } from "node:buffer";
 import type { Arena, Stream } from "@percore/core";
 import {
   checkField,
@@ -35,6 +36,8 @@ export const CONNECTION_KEEP_ALIVE = 2;
 /** Bytes that framing and connection lines take at most, with room for what copying over-writes. */
 export const TAIL_BYTES_MAX = 128;
 
+/** Copying writes up to 15 bytes behind the end. */
+const COPY_SLACK = 16;
 /** Longest body that is written character by character behind its head; native encoders win above (hot-path figures). */
 export const TEXT_MAX = 32;
 
@@ -59,6 +62,11 @@ export interface HeadTemplate {
   contentLength: number;
   /** The user asked for the connection to close. */
   close: boolean;
+  /** The body that was sent behind this head last, and lies behind it here with all between; null = none does. */
+  text: string | null;
+  textConnection: number;
+  /** Size of head and that body. */
+  textSize: number;
 }
 
 export class HeadEncoder {
@@ -105,24 +113,49 @@ export class HeadEncoder {
   }
 
   /**
-   * Writes a head to the stream, with a short body behind it: `text` is ASCII, of TEXT_MAX characters at most.
+   * Writes a head to the stream.
    * @param framing content-length, FRAMING_CHUNKED or FRAMING_NONE
    */
-  write(stream: Stream, template: HeadTemplate, framing: number, connection: number, text: string): void {
-    let size = template.size;
+  write(stream: Stream, template: HeadTemplate, framing: number, connection: number): void {
+    let { size } = template;
     if (template.bytes !== null) {
       stream.writeBytes(template.bytes);
       size = 0;
     }
-    const at = stream.reserve(size + TAIL_BYTES_MAX + text.length);
+    const at = stream.reserve(size + TAIL_BYTES_MAX);
     if (size > 0) this.#machine.copy(at, template.offset, size);
-    let end = this.#putTail(at + size, framing, connection);
-    const u8 = this.#u8;
-    for (let index = 0; index < text.length; index += 1) {
-      u8[end] = text.charCodeAt(index);
-      end += 1;
+    stream.commit(this.#putTail(at + size, framing, connection) - at);
+  }
+
+  /**
+   * Writes a head and its whole body, of TEXT_MAX characters at most. The same answer given again is one copy.
+   * @returns false where the body is not ASCII: nothing has been written then
+   */
+  writeText(stream: Stream, template: HeadTemplate, connection: number, text: string): boolean {
+    const { size } = template;
+    if (template.text === text && template.textConnection === connection) {
+      const at = stream.reserve(template.textSize + COPY_SLACK);
+      this.#machine.copy(at, template.offset, template.textSize);
+      stream.commit(template.textSize);
+      return true;
     }
+    if (!isAscii(text)) return false;
+    if (template.bytes !== null) {
+      this.write(stream, template, text.length, connection);
+      stream.writeBytes(Buffer.from(text, "latin1"));
+      return true;
+    }
+    const at = stream.reserve(size + TAIL_BYTES_MAX + TEXT_MAX);
+    this.#machine.copy(at, template.offset, size);
+    const end = putText(this.#u8, this.#putTail(at + size, text.length, connection), text);
     stream.commit(end - at);
+    if (end - at <= TEMPLATE_BYTES_MAX) {
+      this.#machine.copy(template.offset + size, at + size, end - at - size);
+      template.text = text;
+      template.textConnection = connection;
+      template.textSize = end - at;
+    }
+    return true;
   }
 
   /**
@@ -187,6 +220,7 @@ export class HeadEncoder {
     template.contentLength = -1;
     template.close = false;
     template.dateAt = 0;
+    template.text = null;
     let end = putText(u8, start, `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`);
     let hasDate = false;
     for (let index = 0; index < fields.length; index += 2) {
@@ -246,7 +280,15 @@ const emptyTemplate = (offset: number): HeadTemplate => ({
   dateVersion: 0,
   contentLength: -1,
   close: false,
+  text: null,
+  textConnection: 0,
+  textSize: 0,
 });
+
+const isAscii = (text: string): boolean => {
+  for (let index = 0; index < text.length; index += 1) if (text.charCodeAt(index) > 0x7f) return false;
+  return true;
+};
 
 const isSameList = (known: FieldList, fields: FieldList): boolean => {
   const { length } = known;

@@ -41,7 +41,8 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   readonly stream: Stream;
   /** The exchange whose answer is sent next. */
   first: ServerExchange | null = null;
-  #last: ServerExchange | null = null;
+  /** The last of several exchanges; null where there is none or one. */
+  #tail: ServerExchange | null = null;
   #count = 0;
   #state: number = READING;
   #requests = 0;
@@ -52,7 +53,9 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   readonly #leftovers = new Set<RequestBody>();
   readonly #unparsed: Unparsed;
   #replayDue = false;
-  /** The lease being parsed, and what of it lies behind the present message. */
+  /** Inside of onData: whoever answers now need not start the parser again. */
+  #consuming = false;
+  /** The lease being parsed, where somebody may want a part of it, and what of it lies behind the present message. */
   #lease: Lease | null = null;
   #restAt = 0;
   #restSize = 0;
@@ -65,8 +68,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   #tunnel: TunnelStream | null = null;
   readonly #deadlines: Deadlines;
   readonly #rate = new BodyRate();
-  /** The exchange whose handler is running in this step, and where its head lies. */
-  #dispatched: ServerExchange | null = null;
+  /** Where the head of the present step's request lies. */
   readonly #place: HeadPlace = { base: 0, tape: 0, fields: 0, target: 0, targetSize: 0 };
 
   constructor(server: H1Server, stream: Stream) {
@@ -135,20 +137,21 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   #consume(lease: Lease): void {
     let at = lease.offset;
     const end = at + lease.length;
-    this.#lease = lease;
+    this.#consuming = true;
     try {
       while (at < end && (this.#state === READING || this.#reading !== null)) {
         if (!this.#mayParse()) {
           this.#unparsed.keep(at, end - at);
           break;
         }
-        at = this.#step(at, end);
+        at = this.#step(lease, at, end);
       }
     } catch (error) {
       // Not a handler's: this connection is lost, the worker goes on.
       this.server.report(error, null);
       this.fail(new HttpError("ERR_EXCHANGE_ABANDONED", "the connection failed", { cause: error }));
     }
+    this.#consuming = false;
     this.#lease = null;
     lease.release();
     if (this.#state < LINGERING) this.#updatePause();
@@ -156,7 +159,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
 
   /** Between messages: whether another may be read. Inside of one always. */
   #mayParse(): boolean {
-    const last = this.#last;
+    const last = this.#tail ?? this.first;
     if (last === null || this.#reading !== null || !this.#parser.idle) return true;
     if (this.#count >= this.server.limits.pipelinedMax) return false;
     // What follows a request for another protocol is no HTTP until the answer says so (CVE-2026-2833).
@@ -165,15 +168,17 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   }
 
   /** Parses to the end of the message or of the bytes, and lets the handler have it. Returns where to go on. */
-  #step(at: number, end: number): number {
+  #step(lease: Lease, at: number, end: number): number {
     const parser = this.#parser;
     const step = parser.step(at, end - at);
     const next = at + parser.consumed;
     this.#restAt = next;
     this.#restSize = end - next;
-    if (parser.headFresh) this.#openExchange(step);
-    else if (this.#reading !== null) this.#readBody(this.#reading, step);
-    else if (step === STEP_MORE) this.#headGoesOn();
+    if (parser.headFresh) this.#openExchange(lease, step);
+    else if (this.#reading !== null) {
+      this.#lease = lease;
+      this.#readBody(this.#reading, step);
+    } else if (step === STEP_MORE) this.#headGoesOn();
     else this.#refuse(failureOf(this.server.machine, parser));
     return next;
   }
@@ -193,7 +198,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   }
 
   /** A head is complete, and described by the control block. */
-  #openExchange(step: number): void {
+  #openExchange(lease: Lease, step: number): void {
     const { server } = this;
     const { machine, limits } = server;
     const { i32 } = machine.arena;
@@ -218,8 +223,9 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     server.counters.requests += 1;
     const base = machine.tapeBase;
     const top = i32[L.TOP];
-    this.#takeRecords();
+    if (body !== null || exchange.asksUpgrade) this.#lease = lease;
     if (body !== null) {
+      this.#takeRecords();
       this.#reading = exchange;
       // A size line may have come without its end, which would have credited it.
       this.#chunkOverhead = -CHUNK_LINE_BYTES;
@@ -229,14 +235,12 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     const trailers = step === STEP_COMPLETE ? trailersOf(server.codec) : null;
     // The handler may make other connections parse; their tapes go above this one.
     machine.tapeBase = top;
-    this.#dispatched = exchange;
     dispatch(server.handler, exchange, this.handlerFailed);
     if (body !== null) {
       if (step === STEP_HEAD) this.#beginRate();
       this.#passBody(exchange, body, step, trailers);
     }
     exchange.leaveHead();
-    this.#dispatched = null;
     machine.tapeBase = base;
     parser.forgetHead();
   }
@@ -287,14 +291,16 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   /** For an exchange: its head, as long as it is here, or one that says it is gone. */
   viewHead(exchange: ServerExchange): HeadView {
     const view = new HeadView(this.server.codec, this.#place);
-    if (exchange !== this.#dispatched) view.expire();
+    if (!exchange.headHere) view.expire();
     return view;
   }
 
   #append(exchange: ServerExchange): void {
-    if (this.#last === null) this.first = exchange;
-    else this.#last.next = exchange;
-    this.#last = exchange;
+    if (this.first === null) this.first = exchange;
+    else {
+      (this.#tail ?? this.first).next = exchange;
+      this.#tail = exchange;
+    }
     this.#count += 1;
     this.server.counters.exchangesOpen += 1;
   }
@@ -333,7 +339,8 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     else if (this.#chunkOverhead > limits.chunkOverheadBytesMax) this.#bodyFailed(exchange, "ERR_H1_CHUNK_OVERHEAD");
     else if (step === STEP_COMPLETE) {
       this.#reading = null;
-      this.#deadlines.read = this.first === null ? this.server.clock.now + (timeouts.idleMs || NEVER) : NEVER;
+      if (this.first === null) this.#deadlines.setRead(timeouts.idleMs);
+      else this.#deadlines.read = NEVER;
       body.end(trailers);
       if (body.keptBytes > limits.bodyBufferBytes) this.#leftovers.add(body);
     } else if (step === STEP_FAILED) this.#bodyFailed(exchange, failureOf(machine, this.#parser));
@@ -355,7 +362,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     const body = exchange.requestBody as RequestBody;
     if (this.#reading === exchange && this.#lease !== null) {
       while (this.#records > 0 && body.flows) this.#pushRecord(body);
-    } else if (this.#lease === null && this.#state < LINGERING) {
+    } else if (!this.#consuming && this.#state < LINGERING) {
       this.#leftovers.delete(body);
       this.#updatePause();
       this.#replaySoon();
@@ -406,7 +413,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   responseEnded(exchange: ServerExchange): void {
     if (exchange !== this.first) return;
     this.#advance();
-    if (this.#lease !== null || this.#state >= LINGERING) return;
+    if (this.#consuming || this.#state >= LINGERING) return;
     this.#updatePause();
     this.#replaySoon();
   }
@@ -415,7 +422,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   #advance(): void {
     for (let done = this.first; done?.hasEnded; done = this.first) {
       this.first = done.next;
-      if (this.first === null) this.#last = null;
+      if (this.first === this.#tail) this.#tail = null;
       this.#count -= 1;
       this.server.counters.exchangesOpen -= 1;
       this.#settle(done);
@@ -535,7 +542,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     const { server, stream } = this;
     this.#state = TUNNELED;
     this.first = null;
-    this.#last = null;
+    this.#tail = null;
     this.#count = 0;
     server.counters.exchangesOpen -= 1;
     server.counters.tunnels += 1;
@@ -602,10 +609,10 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   #abortAll(error: Error): void {
     for (const body of this.#leftovers) body.fail(error);
     this.#leftovers.clear();
+    this.#tail = null;
     const { counters } = this.server;
     for (let exchange = this.first; exchange !== null; exchange = this.first) {
       this.first = exchange.next;
-      if (this.first === null) this.#last = null;
       this.#count -= 1;
       counters.exchangesOpen -= 1;
       if (!exchange.hasEnded) counters.aborted += 1;
@@ -643,12 +650,12 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   handlersExpired(now: number): number {
     let next = NEVER;
     for (let exchange = this.first; exchange !== null && this.#state < LINGERING; exchange = exchange.next) {
-      if (exchange.hasEnded) continue;
+      if (exchange.hasEnded || exchange.deadline === 0) continue;
       if (exchange.deadline > now) {
         next = Math.min(next, exchange.deadline);
         continue;
       }
-      exchange.deadline = NEVER;
+      exchange.deadline = 0;
       this.server.counters.timeouts += 1;
       const error = new HttpError("ERR_HANDLER_TIMEOUT", "the response was not complete within timeouts.handlerMs");
       if (exchange.responded) this.fail(error);

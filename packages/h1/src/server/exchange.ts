@@ -52,8 +52,10 @@ export class ServerExchange implements Exchange {
   awaitsContinue: boolean;
   /** The request asked for another protocol, or a tunnel. */
   readonly asksUpgrade: boolean;
-  /** When the response must be complete; Infinity where there is no such limit. */
-  deadline: number = Number.POSITIVE_INFINITY;
+  /** When the response must be complete; 0 where there is no such limit. */
+  deadline = 0;
+  /** The head's bytes lie where they were parsed. */
+  headHere = true;
   readonly #connection: ServerConnection;
   readonly #method: number;
   readonly #minor: number;
@@ -139,6 +141,7 @@ export class ServerExchange implements Exchange {
   leaveHead(): void {
     if (this.#state < ENDED || this.#keepsHead || this.#callbacks?.onFinish) this.#view().detach();
     else this.#head?.expire();
+    this.headHere = false;
   }
 
   #view(): HeadView {
@@ -238,12 +241,12 @@ export class ServerExchange implements Exchange {
     this.#state = BEGUN;
     const connection = this.#connection;
     if (connection.first === this) {
-      connection.server.heads.write(connection.stream, template, this.#framing, this.#connectionOption(), "");
+      connection.server.heads.write(connection.stream, template, this.#framing, this.#connectionOption());
     } else {
       const list = fields.slice();
       this.#hold(() => {
         const again = this.#template(status, list);
-        connection.server.heads.write(connection.stream, again, this.#framing, this.#connectionOption(), "");
+        connection.server.heads.write(connection.stream, again, this.#framing, this.#connectionOption());
       }, 0);
     }
   }
@@ -368,7 +371,7 @@ export class ServerExchange implements Exchange {
     }
     connection.server.date.refresh(connection.server.clock.now);
     const template = connection.server.heads.template(status, list, connection.server.date);
-    connection.server.heads.write(connection.stream, template, FRAMING_NONE, CONNECTION_DEFAULT, "");
+    connection.server.heads.write(connection.stream, template, FRAMING_NONE, CONNECTION_DEFAULT);
     this.#state = ENDED;
     return connection.becomeTunnel(this);
   }
@@ -509,12 +512,9 @@ export class ServerExchange implements Exchange {
   #writeWhole(template: HeadTemplate, status: number, body: Body): void {
     const { server, stream } = this.#connection;
     if (template.close) this.closes = true;
-    if (typeof body === "string" && body.length <= TEXT_MAX && isAscii(body) && template.contentLength < 0) {
-      if (status !== 204 && status !== 304) {
-        const text = this.#method === METHOD_HEAD ? "" : body;
-        server.heads.write(stream, template, body.length, this.#connectionOption(), text);
-        return;
-      }
+    const isShort = typeof body === "string" && body.length <= TEXT_MAX && template.contentLength < 0;
+    if (isShort && this.#method !== METHOD_HEAD && !hasNoContent(status)) {
+      if (server.heads.writeText(stream, template, this.#connectionOption(), body)) return;
     }
     const size = this.#checkWhole(template, status, body);
     let framing = size;
@@ -522,7 +522,7 @@ export class ServerExchange implements Exchange {
       framing = status === 304 && template.contentLength >= 0 ? template.contentLength : FRAMING_NONE;
     else if (this.#method === METHOD_HEAD && body === null)
       framing = template.contentLength >= 0 ? template.contentLength : FRAMING_NONE;
-    server.heads.write(stream, template, framing, this.#connectionOption(), "");
+    server.heads.write(stream, template, framing, this.#connectionOption());
     if (body === null || size === 0 || this.#method === METHOD_HEAD || hasNoContent(status)) return;
     if (typeof body === "string") server.bodies.writeText(stream, body, size);
     else server.bodies.writeBytes(stream, body);
@@ -539,8 +539,3 @@ export class ServerExchange implements Exchange {
     this.#connection.responseEnded(this);
   }
 }
-
-const isAscii = (text: string): boolean => {
-  for (let index = 0; index < text.length; index += 1) if (text.charCodeAt(index) > 0x7f) return false;
-  return true;
-};
