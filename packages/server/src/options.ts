@@ -156,7 +156,7 @@ const cpuList: Check = (value) =>
 const MS_MAX = 2_147_483_647;
 
 /** Every option and what it may be. */
-const CHECKS: { readonly [Name in keyof Required<ServeOptions>]: Check } = {
+export const CHECKS: { readonly [Name in keyof Required<ServeOptions>]: Check } = {
   fetch: type("function"),
   connect: type("function"),
   error: type("function"),
