@@ -9,15 +9,22 @@ import { TapeFields } from "./tape-fields.ts";
 const RECORD_WORDS: number = L.TAPE_RECORD_BYTES / 4;
 /** CRLF CRLF at the end of a head. */
 const HEAD_END_BYTES = 4;
+/** " HTTP/1.1" */
+const VERSION_BYTES = 9;
+const CR = 0x0d;
 const TWO_TO_32 = 4_294_967_296;
 
-/** Size of a complete head; white space at the end of its last value is not counted. */
+/** Size of a complete head, with the empty line behind it. */
 export const headBytes = (machine: Machine): number => {
-  const { i32 } = machine.arena;
+  const { i32, u8 } = machine.arena;
+  const base = i32[L.BASE];
   const fields = i32[L.FIELDS];
-  if (fields === 0) return i32[L.TARGET] + i32[L.TARGET_SIZE] + HEAD_END_BYTES;
+  if (fields === 0) return i32[L.TARGET] + i32[L.TARGET_SIZE] + VERSION_BYTES + HEAD_END_BYTES;
   const last = (machine.tapeBase >> 2) + (fields - 1) * RECORD_WORDS;
-  return i32[last + 2] + i32[last + 3] + HEAD_END_BYTES;
+  let end = i32[last + 2] + i32[last + 3];
+  // White space was taken off the value.
+  while (u8[base + end] !== CR) end += 1;
+  return end + HEAD_END_BYTES;
 };
 
 /** Whether a complete head is larger than allowed. One that came in pieces has been measured on its way. */

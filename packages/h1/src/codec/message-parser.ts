@@ -42,6 +42,10 @@ export class MessageParser {
   consumed = 0;
   /** This step completed the head; the control block describes it. */
   headFresh = false;
+  /** Bytes of the message's trailers so far, with the empty line behind them. */
+  trailerBytes = 0;
+  /** The step was one of bytes that belong to something carried: a head or trailers that came in pieces. */
+  inCarry = false;
   /** llhttp's code of a failed step. */
   errorCode = 0;
   /** The address of the byte llhttp stopped at when it failed. */
@@ -98,6 +102,8 @@ export class MessageParser {
     if (this.#spent !== null) this.forgetHead();
     if (this.#stale) this.#freshen();
     const length = Math.min(size, STEP_BYTES_MAX);
+    this.trailerBytes = 0;
+    this.inCarry = this.#carry !== null;
     if (this.#carry !== null) return this.#stepCarried(this.#carry, at, length);
     const { i32 } = this.#arena;
     const phase = this.#phase;
@@ -142,6 +148,12 @@ export class MessageParser {
     this.#arena.freeRecord(this.record, L.PARSER_BYTES);
   }
 
+  /** Address of the first trailer's name. */
+  #firstTrailer(): number {
+    const { i32 } = this.#arena;
+    return i32[L.BASE] + i32[(i32[L.TOP] - i32[L.TRAILERS] * L.TAPE_RECORD_BYTES) >> 2];
+  }
+
   #freshen(): void {
     this.#stale = false;
     this.#machine.init(this.record, this.#type);
@@ -154,6 +166,7 @@ export class MessageParser {
     if (code === L.HPE_PAUSED) {
       // Only the end of a message pauses here.
       this.consumed = i32[(this.record + L.PARSER_ERROR_POSITION) >> 2] - at;
+      if (i32[L.TRAILERS] > 0) this.trailerBytes = at + this.consumed - this.#firstTrailer();
       return this.#complete();
     }
     this.consumed = length;
@@ -209,6 +222,7 @@ export class MessageParser {
     const shift = i32[first >> 2];
     const base = i32[L.BASE] + shift;
     const size = at + length - base;
+    this.trailerBytes = size;
     const lease = this.#arena.lease(size);
     this.#arena.u8.copyWithin(lease.offset, base, base + size);
     const tape = i32.slice(first >> 2, i32[L.TOP] >> 2);
@@ -247,12 +261,14 @@ export class MessageParser {
     if (code === L.HPE_PAUSED) {
       this.consumed = i32[(this.record + L.PARSER_ERROR_POSITION) >> 2] - end;
       i32[(this.record + L.PARSER_ERROR) >> 2] = L.HPE_OK;
+      if (phaseBefore === L.PHASE_TRAILERS) this.trailerBytes = carry.size + this.consumed;
       this.#spent = carry.lease;
       this.#carry = null;
       return phase === L.PHASE_COMPLETE ? this.#complete() : this.#headOfCarry();
     }
     if (code !== L.HPE_OK) return this.#fail(code);
     carry.size += length;
+    if (phaseBefore === L.PHASE_TRAILERS) this.trailerBytes = carry.size;
     this.#phase = phase;
     this.#saveTape(carry, base);
     return STEP_MORE;

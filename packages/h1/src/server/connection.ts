@@ -10,6 +10,7 @@ import { judgeHead, type TargetParts } from "../codec/request-head.ts";
 import type { TapeFields } from "../codec/tape-fields.ts";
 import { H1Error, type H1ErrorCode } from "../errors.ts";
 import { BodyRate } from "./body-rate.ts";
+import { ChunkOverhead } from "./chunk-overhead.ts";
 import { type DeadlineOwner, Deadlines, NEVER } from "./deadlines.ts";
 import { ServerExchange } from "./exchange.ts";
 import { type HeadPlace, HeadView } from "./head-view.ts";
@@ -30,8 +31,6 @@ const CLOSED = 3;
 /** Somebody else's stream now. */
 const TUNNELED = 4;
 
-/** Allowed for each chunk's size line before it counts as overhead. */
-const CHUNK_LINE_BYTES = 16;
 
 let connectionIds = 0;
 
@@ -62,7 +61,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   /** Body ranges of the present step that have not been handed on: index of the first one's record, and their number. */
   #record = 0;
   #records = 0;
-  #chunkOverhead = 0;
+  readonly #overhead = new ChunkOverhead();
   #draining = false;
   #headBegun = false;
   #tunnel: TunnelStream | null = null;
@@ -177,7 +176,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     if (parser.headFresh) this.#openExchange(lease, step);
     else if (this.#reading !== null) {
       this.#lease = lease;
-      this.#readBody(this.#reading, step);
+      this.#readBody(this.#reading, step, at);
     } else if (step === STEP_MORE) this.#headGoesOn();
     else this.#refuse(failureOf(this.server.machine, parser));
     return next;
@@ -227,10 +226,9 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     if (body !== null) {
       this.#takeRecords();
       this.#reading = exchange;
-      // A size line may have come without its end, which would have credited it.
-      this.#chunkOverhead = -CHUNK_LINE_BYTES;
+      this.#overhead.reset();
       // A head that came in pieces was a step of its own.
-      if (body.length < 0 && i32[L.PAUSE_HEAD] === 0) this.#countOverhead(headBytes(machine));
+      if (body.length < 0 && i32[L.PAUSE_HEAD] === 0) this.#countOverhead(i32[L.BASE] + headBytes(machine));
     }
     const trailers = step === STEP_COMPLETE ? trailersOf(server.codec) : null;
     // The handler may make other connections parse; their tapes go above this one.
@@ -313,19 +311,19 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     this.#record = bodyRecords(machine);
   }
 
-  #readBody(exchange: ServerExchange, step: number): void {
+  #readBody(exchange: ServerExchange, step: number, at: number): void {
     const { machine, timeouts, limits, clock } = this.server;
     const { i32 } = machine.arena;
     const body = exchange.requestBody as RequestBody;
     const base = machine.tapeBase;
     this.#takeRecords();
-    if (body.length < 0) this.#countOverhead(0);
+    if (body.length < 0 && !this.#parser.inCarry) this.#countOverhead(at);
     const trailers = step === STEP_COMPLETE ? trailersOf(this.server.codec) : null;
     machine.tapeBase = i32[L.TOP];
     this.#deadlines.setRead(timeouts.receiveMs);
     if (step === STEP_MORE && this.#rate.isTooSlow(clock.now, timeouts.bodyRateMin))
       this.#bodyFailed(exchange, "ERR_H1_BODY_RATE");
-    else if (this.#parser.carriedBytes > limits.headBytesMax) this.#bodyFailed(exchange, "ERR_H1_HEAD_TOO_LARGE");
+    else if (this.#parser.trailerBytes > limits.headBytesMax) this.#bodyFailed(exchange, "ERR_H1_HEAD_TOO_LARGE");
     else this.#passBody(exchange, body, step, trailers);
     machine.tapeBase = base;
   }
@@ -336,7 +334,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     while (this.#records > 0) this.#pushRecord(body);
     if (this.#reading !== exchange) return;
     if (body.received > limits.bodyBytesMax) this.#bodyFailed(exchange, "ERR_H1_BODY_TOO_LARGE");
-    else if (this.#chunkOverhead > limits.chunkOverheadBytesMax) this.#bodyFailed(exchange, "ERR_H1_CHUNK_OVERHEAD");
+    else if (this.#overhead.bytes > limits.chunkOverheadBytesMax) this.#bodyFailed(exchange, "ERR_H1_CHUNK_OVERHEAD");
     else if (step === STEP_COMPLETE) {
       this.#reading = null;
       if (this.first === null) this.#deadlines.setRead(timeouts.idleMs);
@@ -375,14 +373,13 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     return body !== null && (body.received > 0 || body.complete || (this.#reading === exchange && this.#records > 0));
   }
 
-  /** Chunk size lines and extensions: bytes of this step that are neither head, body nor trailers. */
-  #countOverhead(headBytes: number): void {
+  /** @param from address behind the head, where this step brought it */
+  #countOverhead(from: number): void {
     const { i32 } = this.server.machine.arena;
-    let bytes = this.#parser.consumed - headBytes - i32[L.CHUNKS] * CHUNK_LINE_BYTES;
-    for (let at = 0; at < this.#records; at += 1) bytes -= i32[this.#record + at * 4 + 1];
-    // Trailers are bounded as a head is; those of this step are left out, the carried ones are not on the way here.
-    if (i32[L.TRAILERS] > 0) return;
-    this.#chunkOverhead += bytes;
+    // Trailers are bounded as a head is; what came of them in pieces is not counted here either.
+    const trailers = i32[L.TRAILERS];
+    const end = trailers > 0 ? i32[L.BASE] + i32[(i32[L.TOP] - trailers * L.TAPE_RECORD_BYTES) >> 2] : this.#restAt;
+    this.#overhead.count(i32, this.#record, this.#records, from, end);
   }
 
   #beginRate(): void {
