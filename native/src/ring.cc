@@ -233,6 +233,7 @@ int UringDriver::EnterRing(uint32_t min_complete, uint32_t flags, int timeout_ms
   const uint32_t taken = RingView::Load(view_.sq_head) - head;
   counters_.submitted += taken;
   counters_.inflight += taken;
+  NoteCloses(head, taken);
   Scan();
   return result < 0 ? result : static_cast<int>(taken);
 }
@@ -273,10 +274,26 @@ void UringDriver::Scan() {
   for (; scanned_ != tail; scanned_++) {
     const Cqe& cqe = view_.cqes[scanned_ & view_.cq_mask];
     if ((cqe.flags & kCqeMore) == 0) counters_.inflight--;
+    if (!closes_.empty()) FinishClose(cqe);
     if (!IsInternal(cqe)) continue;
     backend_fired_ = true;
     backend_armed_ = false;
   }
+}
+
+void UringDriver::NoteCloses(uint32_t head, uint32_t count) {
+  for (uint32_t at = head; at != head + count; at++) {
+    const Sqe& sqe = view_.sqes[at & view_.sq_mask];
+    if (sqe.opcode == kOpClose) closes_.push_back({.user_data = sqe.user_data, .fd = sqe.fd});
+  }
+}
+
+void UringDriver::FinishClose(const Cqe& cqe) {
+  const auto found = std::find_if(closes_.begin(), closes_.end(),
+                                  [&cqe](const PendingClose& close) { return close.user_data == cqe.user_data; });
+  if (found == closes_.end()) return;
+  if (ending_ != nullptr && cqe.res == -ECANCELED) ending_->Close(found->fd);
+  closes_.erase(found);
 }
 
 void UringDriver::SkipInternal() {
@@ -314,6 +331,7 @@ void UringDriver::Cancel(Descriptors* descriptors) {
   }
   RingView::Store(view_.sq_tail, RingView::Load(view_.sq_head));
   backend_armed_ = true;
+  ending_ = descriptors;
   for (int round = 0; round < kReapRounds; round++) {
     const uint32_t end = RingView::Load(view_.cq_tail);
     for (uint32_t at = RingView::Load(view_.cq_head); at != end; at++) {

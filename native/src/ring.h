@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "driver.h"
 #include "owned.h"
@@ -39,6 +40,9 @@ class UringDriver final : public Driver {
   // Looks at completions that are new since the last time: counts them and notices our own.
   void Scan();
   void SkipInternal();
+  // Remembers the CLOSEs among the `count` submissions from `head` on, until they complete.
+  void NoteCloses(uint32_t head, uint32_t count);
+  void FinishClose(const Cqe& cqe);
 
   UniqueFd ring_;
   int enter_fd_ = -1;
@@ -50,6 +54,14 @@ class UringDriver final : public Driver {
   bool backend_armed_ = false;
   bool backend_fired_ = false;
   uint32_t scanned_ = 0;
+  struct PendingClose {
+    uint64_t user_data;
+    int fd;
+  };
+  // Nearly always empty: only files with a flush of their own (overlay, FUSE, NFS) are not closed at submission.
+  std::vector<PendingClose> closes_;
+  // Set by teardown: a CLOSE that it cancelled is carried out here.
+  Descriptors* ending_ = nullptr;
 };
 
 }  // namespace percore

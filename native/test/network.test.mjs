@@ -374,13 +374,16 @@ for (const kind of KINDS) {
       const { fd, port } = raw.listener();
       let bytes = 0;
       let pings = 0;
-      raw.accept(fd, (client) =>
-        raw.recv(client, group, (res, data) => {
-          if (res === 1) pings++;
-          else if (res > 0) bytes += res;
-          void data;
-        }),
-      );
+      raw.accept(fd, (client) => {
+        const arm = () =>
+          raw.recv(client, group, (res, _data, more) => {
+            if (res === 1) pings++;
+            else if (res > 0) bytes += res;
+            // Older kernels let one receive take every buffer in one go.
+            if (!more && (res > 0 || res === -errno.ENOBUFS)) setImmediate(arm);
+          });
+        arm();
+      });
       const flood = await connectTo(port);
       flood.on("error", () => {});
       const chunk = Buffer.alloc(1 << 20);
@@ -409,7 +412,7 @@ for (const kind of KINDS) {
       t.equal(raw.ring.registerBuffers(7, offset, 4), 0);
       t.equal(raw.ring.registerBuffers(7, offset, 4), -errno.EEXIST);
       t.equal(raw.ring.unregisterBuffers(7), 0);
-      t.equal(raw.ring.unregisterBuffers(7), -errno.ENOENT);
+      t.ok([-errno.ENOENT, -errno.EINVAL].includes(raw.ring.unregisterBuffers(7)), "gone (6.1 says EINVAL)");
       t.equal(raw.ring.registerBuffers(7, offset, 4), 0, "and again");
       raw.close();
     });
