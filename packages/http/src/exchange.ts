@@ -68,6 +68,11 @@ export interface Exchange {
   receive(receiver: BodyReceiver): void;
   pauseBody(): void;
   resumeBody(): void;
+  /**
+   * Gives the rest of the body up: its receiver hears no more of it, and it is dealt with like a body nobody received. A
+   * receiver that only pauses keeps the connection waiting for it.
+   */
+  abandonBody(): void;
 
   // — response —
   /** True once a final response head was given. */

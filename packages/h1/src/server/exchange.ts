@@ -60,7 +60,7 @@ export class ServerExchange implements Exchange {
   readonly #method: number;
   readonly #minor: number;
   readonly #parts: TargetParts | null;
-  #head: HeadView | null = null;
+  #head: HeadView | null;
   #keepsHead = false;
   // The response.
   #state: number = FRESH;
@@ -82,6 +82,7 @@ export class ServerExchange implements Exchange {
     asksUpgrade: boolean,
     parts: TargetParts | null,
     body: RequestBody | null,
+    head: HeadView | null = null,
   ) {
     this.#connection = connection;
     this.#method = method;
@@ -91,6 +92,7 @@ export class ServerExchange implements Exchange {
     this.asksUpgrade = asksUpgrade;
     this.#parts = parts;
     this.requestBody = body;
+    this.#head = head;
   }
 
   // — request head —
@@ -179,6 +181,15 @@ export class ServerExchange implements Exchange {
     const body = this.requestBody;
     if (body === null) return;
     body.resume();
+    this.#connection.deliverBody(this);
+  }
+
+  abandonBody(): void {
+    const body = this.requestBody;
+    if (body === null) return;
+    body.abandon();
+    // Before the answer is out, the rest waits within its budget; behind it, it is dropped as it comes.
+    if (this.hasEnded) body.discard();
     this.#connection.deliverBody(this);
   }
 

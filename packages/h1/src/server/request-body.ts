@@ -31,6 +31,7 @@ export class RequestBody {
   #trailers: Fields | null = null;
   #error: Error | null = null;
   #told = false;
+  #abandoned = false;
   #kept: Lease[] = [];
 
   constructor(arena: Arena, length: number, receiverFailed: ReceiverFailed) {
@@ -50,7 +51,8 @@ export class RequestBody {
 
   /** @throws {HttpError} ERR_BODY_RECEIVED. */
   attach(receiver: BodyReceiver): void {
-    if (this.#receiver !== null) throw new HttpError("ERR_BODY_RECEIVED", "this request body has a receiver already");
+    if (this.#receiver !== null || this.#abandoned)
+      throw new HttpError("ERR_BODY_RECEIVED", "this request body has a receiver already");
     this.#receiver = receiver;
     this.#context = captureContext();
   }
@@ -87,6 +89,13 @@ export class RequestBody {
     this.#error = error;
     this.dropKept();
     this.flush();
+  }
+
+  /** Its receiver has had enough; nobody else may have the rest. */
+  abandon(): void {
+    this.#receiver = null;
+    this.#abandoned = true;
+    this.dropKept();
   }
 
   /** Nobody will ask for it any more. */
