@@ -23,7 +23,7 @@ const MENU = `percore is running.
 /**
  * Starts the demo and prints where it is, on which driver and why, with how many workers, and what to try.
  *
- * @param write takes the lines; in workers nothing is printed.
+ * @param write takes the lines.
  */
 export const demo = (
   options: DemoOptions = {},
@@ -32,9 +32,7 @@ export const demo = (
   const server: Server = serve({
     ...options,
     fetch: (request) => answer(request, server),
-    onListen: (listening) => {
-      if (isMainThread) write(greeting(listening));
-    },
+    onListen: (listening) => write(greeting(listening)),
   });
   server.ready.catch((error: Error) => {
     if (!isMainThread) return;

@@ -19,6 +19,8 @@ export class Server {
   #running: Running | null = null;
   /** This thread serves; else it supervises workers that do. */
   #serves = false;
+  /** False in the workers of this very server: their supervisor calls onListen, once. */
+  #announces = true;
   #addresses: readonly PeerAddress[] = [];
   #closing: Promise<void> | null = null;
   #resolveClosed: () => void = () => undefined;
@@ -34,15 +36,21 @@ export class Server {
     void this.#local.closed.then(() => this.#resolveClosed());
     // Nobody else handles its rejection: a port in use is heard of, by whoever waits or as an unhandled rejection.
     this.ready = this.#start().then(
-      () => settings.given.onListen?.(this),
+      () => {
+        if (this.#announces) settings.given.onListen?.(this);
+      },
       (error: unknown) => {
         this.#resolveClosed();
         throw error;
       },
     );
     const { signal } = settings.given;
-    if (signal?.aborted === true) void this.close();
-    else signal?.addEventListener("abort", () => void this.close(), { once: true });
+    if (signal === undefined) return;
+    const onAbort = (): void => void this.close();
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    // A signal may outlive many servers.
+    void this.closed.then(() => signal.removeEventListener("abort", onAbort));
   }
 
   /** Where it listens; null before `ready`, and where it listens nowhere. */
@@ -125,7 +133,8 @@ export class Server {
         this.#serves = true;
         openedWith ??= runtimeWish(given);
         await this.#local.listen(context.runtime);
-        if (context.workers > 1) publishStats(() => this.stats());
+        this.#announces = !isSupervised();
+        if (isSupervised()) publishStats(() => this.stats());
         resolve();
       };
       this.#running = run(main, { workers, cpus, entry, driver, runtime, signals, drainMs, setuid, setgid });

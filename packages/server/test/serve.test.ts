@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import t from "tap";
 import {
   Headers,
@@ -283,6 +284,34 @@ t.test("percore/globals", async (t) => {
     fetched: true,
     rejects: "TypeError",
   });
+});
+
+t.test("what Node's fetch() brought is sent on decoded", async (t) => {
+  const text = "repeat ".repeat(500);
+  const packed = gzipSync(text);
+  const origin = await start({
+    fetch: (request) =>
+      request.url.endsWith("/odd")
+        ? new Response("odd", { headers: { "content-encoding": "odd" } })
+        : new Response(packed, { headers: { "content-encoding": "gzip", "x-kept": "1", "keep-alive": "timeout=5" } }),
+  });
+  const proxy = await start({ fetch: (request) => fetch(`${origin.url}${new URL(request.url).pathname}`) });
+  const whole = await fetch(`${proxy.url}/whole`);
+  t.same(
+    [whole.headers.get("content-encoding"), whole.headers.get("keep-alive"), whole.headers.get("x-kept")],
+    [null, null, "1"],
+  );
+  t.equal(await whole.text(), text);
+  const head = await fetch(`${proxy.url}/whole`, { method: "HEAD" });
+  t.equal(head.headers.get("content-encoding"), null);
+  const odd = await fetch(`${proxy.url}/odd`);
+  t.same([odd.headers.get("content-encoding"), await odd.text()], ["odd", "odd"]);
+  const made = await start({
+    fetch: () => new globalThis.Response(packed, { headers: { "content-encoding": "gzip" } }),
+  });
+  t.equal(await (await fetch(made.url as string)).text(), text, "what the program packed itself stays packed");
+  await Promise.all([proxy.close(), made.close()]);
+  await origin.close();
 });
 
 interface Program {

@@ -2,9 +2,12 @@
 // stream whose reader holds the connection back.
 import type { Lease } from "@percore/core";
 import type { BodyReceiver, Exchange, Fields } from "@percore/http";
+import { onExchangeFinish } from "./request-signal.ts";
 
 /** Bytes the web stream holds for its reader before the connection is paused: one receive buffer. */
 const STREAM_BUFFER_BYTES = 16_384;
+/** Behind the response, nobody has taken a byte of the body for so long: it was forgotten half read, milliseconds. */
+const FORGOTTEN_BODY_MS = 5_000;
 /** An announced length up to this is allocated at once; above it, memory follows what really comes. */
 const ALLOCATE_AT_ONCE_MAX = 262_144;
 
@@ -127,6 +130,10 @@ class IncomingSource implements BodyReceiver {
   #controller!: ReadableByteStreamController;
   #started = false;
   #done = false;
+  /** The response is out. */
+  #answered = false;
+  /** Runs while a body is left half read behind its response. */
+  #patience: NodeJS.Timeout | undefined;
   /** Bytes enqueued since the last pull: what the stream holds at most. */
   #held = 0;
 
@@ -141,11 +148,14 @@ class IncomingSource implements BodyReceiver {
 
   pull(): void {
     this.#held = 0;
+    clearTimeout(this.#patience);
     if (this.#started) {
       this.#exchange.resumeBody();
       return;
     }
     this.#started = true;
+    this.#answered = !this.#exchange.open;
+    if (!this.#answered) onExchangeFinish(this.#exchange, () => this.#onAnswered());
     this.#exchange.receive(this);
   }
 
@@ -153,25 +163,24 @@ class IncomingSource implements BodyReceiver {
     if (this.#done) return;
     this.#done = true;
     this.#end.onError(reason instanceof Error ? reason : new Error("the body was cancelled"));
-    // Nothing more is read for it; what is left is discarded when the response is complete (limits.discardBodyBytesMax).
-    if (this.#started) this.#exchange.pauseBody();
+    this.#exchange.abandonBody();
   }
 
   onBody(lease: Lease): void {
-    if (this.#done) {
-      lease.release();
-      return;
-    }
     const bytes = lease.bytes.slice();
     lease.release();
     this.#held += bytes.length;
-    if (this.#held >= STREAM_BUFFER_BYTES) this.#exchange.pauseBody();
+    if (this.#held >= STREAM_BUFFER_BYTES) {
+      this.#exchange.pauseBody();
+      if (this.#answered) this.#waitForReader();
+    }
     this.#controller.enqueue(bytes);
   }
 
   onBodyEnd(trailers: Fields | null): void {
     if (this.#done) return;
     this.#done = true;
+    clearTimeout(this.#patience);
     this.#end.onEnd(trailers);
     this.#controller.close();
     // A reader that waits with a buffer of its own hears of the end only by this (Streams §4.7.4).
@@ -181,7 +190,26 @@ class IncomingSource implements BodyReceiver {
   onBodyError(error: Error): void {
     if (this.#done) return;
     this.#done = true;
+    clearTimeout(this.#patience);
     this.#end.onError(error);
     this.#controller.error(error);
+  }
+
+  #onAnswered(): void {
+    this.#answered = true;
+    if (!this.#done && this.#held >= STREAM_BUFFER_BYTES) this.#waitForReader();
+  }
+
+  /** A handler may well read on behind its response; one that has forgotten the body must not hold the connection. */
+  #waitForReader(): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => {
+      if (this.#done) return;
+      this.#done = true;
+      const error = new Error(`the body was not read for ${FORGOTTEN_BODY_MS} ms after the response was complete`);
+      this.#end.onError(error);
+      this.#controller.error(error);
+      this.#exchange.abandonBody();
+    }, FORGOTTEN_BODY_MS).unref();
   }
 }

@@ -4,7 +4,7 @@ import type { PeerAddress, Stream } from "@percore/core";
 import type { ConnectionInfo, Exchange, FieldList } from "@percore/http";
 import { appendInit, type HeadersInit } from "./headers.ts";
 import type { Request } from "./request.ts";
-import { onExchangeAbort, RequestAbortedError } from "./request-signal.ts";
+import { onExchangeAbort, onExchangeFinish, RequestAbortedError } from "./request-signal.ts";
 import { Tunnel } from "./tunnel.ts";
 
 export interface SocketAddress {
@@ -216,12 +216,7 @@ const completionOf = (exchange: Exchange, request: Request): Promise<void> => {
     return gone;
   }
   const completed = new Promise<void>((resolve, reject) => {
-    const earlier = exchange.onFinish;
-    exchange.onFinish = (error) => {
-      earlier?.(error);
-      if (error === null) resolve();
-      else reject(new RequestAbortedError(error));
-    };
+    onExchangeFinish(exchange, (error) => (error === null ? resolve() : reject(new RequestAbortedError(error))));
     onExchangeAbort(exchange, (reason) => reject(new RequestAbortedError(reason)));
   });
   completed.catch(() => undefined);

@@ -31,6 +31,19 @@ export const onExchangeAbort = (exchange: Exchange, listener: (reason: Error) =>
   };
 };
 
+/** The same for onFinish. */
+export const onExchangeFinish = (exchange: Exchange, listener: (error: Error | null) => void): void => {
+  const earlier = exchange.onFinish;
+  if (earlier === null) {
+    exchange.onFinish = listener;
+    return;
+  }
+  exchange.onFinish = (error) => {
+    earlier(error);
+    listener(error);
+  };
+};
+
 /** The signal of an incoming request that is not answered yet. */
 export const signalOfExchange = (exchange: Exchange): AbortSignal => {
   // Closed without an answer: the client left before anybody asked for the signal.

@@ -1,10 +1,12 @@
 // response.ts — the Response of the Fetch standard, made so that building one and sending it costs next to nothing:
 // what the constructor was given is kept as it is until somebody asks for headers, streams or clones.
+
 import { type BodyInit, type BodyKind, sourceOf, TEXT_TYPE } from "./body-source.ts";
 import { BodyState, isUnusable } from "./body-state.ts";
 import { blockOfInit, blockOfList, blockOfType, type FieldBlock, NO_BLOCK } from "./field-block.ts";
 import { type Headers, type HeadersInit, headersOfList, listOfHeaders } from "./headers.ts";
 import { guardNativeState, NativeResponse, showAs, standInFor } from "./native-classes.ts";
+import { fieldsOfNative } from "./native-fields.ts";
 
 export interface ResponseInit {
   /** 200..599, default 200. */
@@ -194,7 +196,7 @@ export class Response {
     fromNativeResponse = (native) => {
       const response = blank();
       response.#status = native.status;
-      response.#block = blockOfList([...native.headers].flat());
+      response.#block = blockOfList(fieldsOfNative(native));
       if (native.body !== null) {
         if (native.bodyUsed) throw new TypeError("Body is unusable: it was read already");
         response.#kind = "stream";

@@ -97,8 +97,20 @@ export const bodiesSuite = (t: Test, bench: Bench): Promise<void> =>
       for (const size of [1, 100_000, 3_000_000]) {
         const answer = await client.ask({ path: "/unread", method: "POST", body: pattern(size) });
         t.same([answer.status, answer.body.toString()], [200, "did not look"], `${size}`);
+        const cancelled = await client.ask({ path: "/cancel", method: "POST", body: pattern(size) });
+        t.equal(cancelled.body.toString(), "cancelled", `${size} cancelled`);
       }
       t.equal((await client.ask({ path: "/hello" })).status, 200);
+    });
+
+    t.test("a body read in part and forgotten holds its connection for a while, not for good", async (t) => {
+      const [first, second] = [bench.transport.client(bench.server), bench.transport.client(bench.server)];
+      const some = await first.ask({ path: "/some", method: "POST", body: pattern(200_000) });
+      t.equal(some.body.toString(), "had some");
+      t.equal((await second.ask({ path: "/hello" })).body.toString(), "hello", "others go on");
+      t.equal((await first.ask({ path: "/hello" })).body.toString(), "hello", "and so does its own, in the end");
+      first.close();
+      second.close();
     });
 
     t.test("a stream that fails halfway is no complete answer", async (t) => {

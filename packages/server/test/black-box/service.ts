@@ -108,6 +108,15 @@ export const createService = (filePath: string): Service => {
           pull: (controller) => controller.error(new Error("broken by the test")),
         }),
       ),
+    "/cancel": async (request) => {
+      await request.body?.cancel();
+      return new Response("cancelled");
+    },
+    "/some": async (request) => {
+      const reader = (request.body as ReadableStream<Uint8Array>).getReader();
+      await reader.read();
+      return new Response("had some");
+    },
     "/unread": () => new Response("did not look"),
   };
 

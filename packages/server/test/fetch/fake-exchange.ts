@@ -90,6 +90,7 @@ export class FakeExchange implements Exchange {
   responded = false;
   open = true;
   retained = false;
+  abandoned = false;
 
   // — what happened —
   status = 0;
@@ -137,6 +138,12 @@ export class FakeExchange implements Exchange {
   pauseBody(): void {
     this.#paused = true;
     this.pauses += 1;
+  }
+
+  abandonBody(): void {
+    this.abandoned = true;
+    this.#bodyDone = true;
+    this.#receiver = null;
   }
 
   resumeBody(): void {
