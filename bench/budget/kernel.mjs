@@ -25,6 +25,7 @@ export class FabricatedRing {
   #arena = null;
   #group = null;
   #onBatch = () => {};
+  #next = 0;
   #receives = new Map();
   #sent = [];
 
@@ -63,8 +64,11 @@ export class FabricatedRing {
     }
   }
 
-  /** Completes the sends that are due and one receive of `bytes` for each descriptor, and runs the batch. */
-  deliver(fds, bytes) {
+  /**
+   * Completes the sends that are due and one receive for each descriptor, and runs the batch.
+   * @param given what each receives, or a list of which each takes the next
+   */
+  deliver(fds, given) {
     for (let at = 0; at < this.#sent.length; at += 3)
       this.#post(this.#sent[at], this.#sent[at + 1], this.#sent[at + 2], 0);
     this.#sent.length = 0;
@@ -74,6 +78,7 @@ export class FabricatedRing {
       const { slot, tag } = this.#receives.get(fd);
       const entry = offset + (this.#group.head & mask) * 16;
       this.#group.head += 1;
+      const bytes = Array.isArray(given) ? given[this.#next++ % given.length] : given;
       u8.set(bytes, i32[entry >> 2]);
       const id = (i32[(entry >> 2) + 3] & 0xffff) << BUFFER_SHIFT;
       this.#post(slot, tag, bytes.length, id | CQE_BUFFER | CQE_MORE);

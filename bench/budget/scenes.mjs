@@ -9,6 +9,8 @@ import { Response } from "../../packages/server/dist/index.js";
 import { FabricatedRing } from "./kernel.mjs";
 
 const CONNECTIONS = 64;
+/** Heads that take turns where none may be one that came before: more than a server keeps. */
+const UNSEEN = 8192;
 /** Turns of the microtask queue within which an async handler's answer is out. */
 const MICROTASK_TURNS = 12;
 const SMALL = Buffer.from(
@@ -106,6 +108,16 @@ export const SCENES = [
     note: "a browser's head",
     attach: h1(raw),
     bytes: BROWSER,
+    perBatch: 1,
+    over: "transport",
+  },
+  {
+    name: "h1 raw, unseen heads",
+    note: "each request names another path",
+    attach: h1(raw),
+    bytes: Array.from({ length: UNSEEN }, (_, at) =>
+      Buffer.from(SMALL.toString().replace("GET /", `GET /${at + 1000}`)),
+    ),
     perBatch: 1,
     over: "transport",
   },

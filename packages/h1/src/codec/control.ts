@@ -1,5 +1,5 @@
 // control.ts — what the control block says about the message of the present step.
-import type { HttpLimits } from "@percore/http";
+import { type HttpLimits, listHas } from "@percore/http";
 import type { H1ErrorCode } from "../errors.ts";
 import type { Codec } from "./codec.ts";
 import * as L from "./layout.ts";
@@ -21,8 +21,8 @@ export const headBytes = (machine: Machine): number => {
   const fields = i32[L.FIELDS];
   if (fields === 0) return i32[L.TARGET] + i32[L.TARGET_SIZE] + VERSION_BYTES + HEAD_END_BYTES;
   const last = (machine.tapeBase >> 2) + (fields - 1) * RECORD_WORDS;
-  let end = i32[last + 2] + i32[last + 3];
-  // White space was taken off the value.
+  // White space was taken off the value, and an empty one lies anywhere behind its name.
+  let end = i32[last + 3] > 0 ? i32[last + 2] + i32[last + 3] : i32[last] + (i32[last + 1] & L.NAME_SIZE_MASK);
   while (u8[base + end] !== CR) end += 1;
   return end + HEAD_END_BYTES;
 };
@@ -45,6 +45,25 @@ export const bodyLengthOf = (machine: Machine, record: number): number => {
   const first = bodyRecords(machine);
   for (let at = 0; at < i32[L.BODIES]; at += 1) length += i32[first + at * RECORD_WORDS + 1];
   return length;
+};
+
+/**
+ * What the head says about the connection, as llhttp's flags: FLAG_CLOSE, FLAG_KEEP_ALIVE (RFC 9112 §9.3). llhttp splits
+ * lists at commas and spaces only, so lists of more than one option, and white space at the end, are read again here.
+ */
+export const connectionFlags = (machine: Machine): number => {
+  const { i32 } = machine.arena;
+  let flags = i32[L.FLAGS];
+  if ((i32[L.SEEN] & L.SEEN_CONNECTION_ODD) === 0) return flags;
+  for (let at = 0; at < i32[L.FIELDS]; at += 1) {
+    const record = (machine.tapeBase >> 2) + at * RECORD_WORDS;
+    if (i32[record + 1] >>> L.KNOWN_NAME_SHIFT !== L.NAME_CONNECTION) continue;
+    const start = i32[L.BASE] + i32[record + 2];
+    const list = machine.bytes.toString("latin1", start, start + i32[record + 3]);
+    if (listHas(list, "close")) flags |= L.FLAG_CLOSE;
+    if (listHas(list, "keep-alive")) flags |= L.FLAG_KEEP_ALIVE;
+  }
+  return flags;
 };
 
 /** Index in `i32` of the step's first body record: its address, then its size; the next is RECORD_WORDS further. */

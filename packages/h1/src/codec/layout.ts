@@ -35,6 +35,9 @@ export const TAPE_RECORD_BYTES = 16;
 export const NAME_SIZE_MASK = 0xff_ffff;
 export const KNOWN_NAME_SHIFT = 24;
 
+/** Known names, as the shifted part of a record's second word has them. */
+export const NAME_CONNECTION = 2;
+
 /** Values of PHASE. */
 export const PHASE_HEAD = 0;
 export const PHASE_BODY = 1;
@@ -64,6 +67,7 @@ export const SEEN_EXPECT_TWICE = 8192;
 export const SEEN_UPGRADE_TWICE = 16_384;
 export const SEEN_LEADING = 32_768;
 export const SEEN_SPACES = 65_536;
+export const SEEN_CONNECTION_ODD = 131_072;
 
 /** llhttp_t: 64 bytes, initialised in place by llhttp_init. The start-up self-test proves these offsets. */
 export const PARSER_BYTES = 64;

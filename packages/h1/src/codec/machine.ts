@@ -40,6 +40,8 @@ interface LlhttpExports {
 
 type TapeExports = Record<(typeof SLOTS)[number], unknown> & {
   copy(to: number, from: number, size: number): void;
+  hash(at: number, size: number): number;
+  same(a: number, b: number, size: number): number;
 };
 
 /** Modules are compiled once per thread. */
@@ -51,6 +53,10 @@ export class Machine {
   readonly execute: (parser: number, at: number, size: number) => number;
   /** Copies `size` bytes; up to 15 bytes behind the end of `to` are overwritten. */
   readonly copy: (to: number, from: number, size: number) => void;
+  /** A hash of at most the first 64 of the `size` bytes at `at`. */
+  readonly hash: (at: number, size: number) => number;
+  /** 1 where the `size` bytes (16 at least) at `a` and at `b` are the same. */
+  readonly same: (a: number, b: number, size: number) => number;
   readonly finish: (parser: number) => number;
   /** Where the next tape begins. Above TAPE_OFFSET only while a handler runs whose own tape lies below. */
   tapeBase: number = L.TAPE_OFFSET;
@@ -83,6 +89,8 @@ export class Machine {
     this.execute = llhttp.llhttp_execute;
     this.finish = llhttp.llhttp_finish;
     this.copy = tape.copy;
+    this.hash = tape.hash;
+    this.same = tape.same;
     this.#init = llhttp.llhttp_init;
     selfTest(this);
   }
@@ -146,7 +154,8 @@ const selfTest = (machine: Machine): void => {
   checks.push(["version", `${u8[parser + L.PARSER_MAJOR]}.${u8[parser + L.PARSER_MINOR]}`, "1.0"]);
   checks.push(["flags", i32[L.FLAGS], L.FLAG_CONTENT_LENGTH | L.FLAG_KEEP_ALIVE]);
   checks.push(["flags in the record", u8[parser + L.PARSER_FLAGS], L.FLAG_CONTENT_LENGTH | L.FLAG_KEEP_ALIVE]);
-  checks.push(["seen", i32[L.SEEN], L.SEEN_HOST | L.SEEN_CONTENT_LENGTH | L.SEEN_CONNECTION | L.SEEN_TARGET_ORIGIN]);
+  const seen = L.SEEN_HOST | L.SEEN_CONTENT_LENGTH | L.SEEN_CONNECTION | L.SEEN_CONNECTION_ODD | L.SEEN_TARGET_ORIGIN;
+  checks.push(["seen", i32[L.SEEN], seen]);
   const tape: number[] = [...i32.subarray(L.TAPE_OFFSET >> 2, i32[L.TOP] >> 2)];
   const want = [19, 4 | (1 << 24), 25, 1, 28, 14 | (3 << 24), 44, 1, 47, 10 | (2 << 24), 59, 10, at + 74, 5, 0, 0];
   checks.push(["tape", tape.join(), want.join()]);

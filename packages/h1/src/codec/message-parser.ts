@@ -60,6 +60,8 @@ export class MessageParser {
   #carry: Carry | null = null;
   /** Block of a head, or of trailers, that is complete now; the control block points into it. */
   #spent: Lease | null = null;
+  /** The present message's Connection field may mean something else to llhttp. */
+  #oddConnection = false;
   /** llhttp's record has to be made anew before the next message. */
   #stale = false;
   #released = false;
@@ -163,6 +165,7 @@ export class MessageParser {
     const { i32 } = this.#arena;
     const phase = i32[L.PHASE];
     this.headFresh = phaseBefore === L.PHASE_HEAD && phase !== L.PHASE_HEAD;
+    if (this.headFresh) this.#oddConnection = (i32[L.SEEN] & L.SEEN_CONNECTION_ODD) !== 0;
     if (code === L.HPE_PAUSED) {
       // Only the end of a message pauses here.
       this.consumed = i32[(this.record + L.PARSER_ERROR_POSITION) >> 2] - at;
@@ -184,8 +187,10 @@ export class MessageParser {
     const { i32 } = this.#arena;
     this.#phase = L.PHASE_HEAD;
     i32[(this.record + L.PARSER_ERROR) >> 2] = L.HPE_OK;
-    // llhttp takes Connection among trailers for the head's, and would refuse what follows; a fresh record does not.
-    this.#stale = i32[L.TRAILERS] > 0;
+    // llhttp takes Connection among trailers for the head's, reads some lists of it otherwise than we do, and would
+    // refuse what follows; a fresh record does not.
+    this.#stale = this.#oddConnection || i32[L.TRAILERS] > 0;
+    this.#oddConnection = false;
     return STEP_COMPLETE;
   }
 
@@ -257,6 +262,7 @@ export class MessageParser {
     const code = this.#machine.execute(this.record, end, length);
     const phase = i32[L.PHASE];
     this.headFresh = phaseBefore === L.PHASE_HEAD && phase !== L.PHASE_HEAD;
+    if (this.headFresh) this.#oddConnection = (i32[L.SEEN] & L.SEEN_CONNECTION_ODD) !== 0;
     this.consumed = length;
     if (code === L.HPE_PAUSED) {
       this.consumed = i32[(this.record + L.PARSER_ERROR_POSITION) >> 2] - end;

@@ -7,7 +7,7 @@ import { isHttpMethod, METHOD_CONNECT, METHOD_OPTIONS } from "./methods.ts";
 
 /** What an ordinary request may show without a closer look. */
 const ORDINARY = L.SEEN_HOST | L.SEEN_TARGET_ORIGIN;
-const HARMLESS = L.SEEN_CONNECTION | L.SEEN_CONTENT_LENGTH;
+const HARMLESS = L.SEEN_CONNECTION | L.SEEN_CONNECTION_ODD | L.SEEN_CONTENT_LENGTH;
 
 /** A target in other than origin-form, taken apart. */
 export interface TargetParts {
@@ -16,7 +16,8 @@ export interface TargetParts {
 }
 
 const HOST_NAME = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/;
-const PORT = /^[0-9]{0,5}$/;
+const PORT_MAX = 65_535;
+const isPort = (text: string): boolean => /^[0-9]{0,5}$/.test(text) && Number(text) <= PORT_MAX;
 const HTTP_URL = /^https?:\/\/([^/?]*)(.*)$/i;
 
 /** A head's verdict; `parts` only where the target is not in origin-form. */
@@ -94,8 +95,7 @@ const judgeTarget = (machine: Machine, method: number, seen: number): Verdict =>
   if (method === METHOD_CONNECT) {
     const authority = targetOf(machine);
     const port = authority.slice(authority.lastIndexOf(":") + 1);
-    const good =
-      isAuthority(authority) && authority.includes(":") && PORT.test(port) && Number(port) > 0 && Number(port) < 65_536;
+    const good = isAuthority(authority) && authority.includes(":") && isPort(port) && Number(port) > 0;
     return good ? { error: null, parts: { authority, path: "" } } : bad("ERR_H1_TARGET_INVALID");
   }
   if (seen & L.SEEN_TARGET_ORIGIN) return GOOD;
@@ -115,17 +115,17 @@ const judgeTarget = (machine: Machine, method: number, seen: number): Verdict =>
   return { error: null, parts: { authority, path: rest.startsWith("/") ? rest : empty + rest } };
 };
 
-/** RFC 9110 §4.2.1 and §7.2: a host that is not empty, no user information, at most one port of digits. */
+/** RFC 9110 §4.2.1 and §7.2: a host that is not empty, no user information, at most one port, which exists. */
 export const isAuthority = (text: string): boolean => {
   if (text.startsWith("[")) {
     const close = text.indexOf("]");
     if (close < 0 || !isIPv6(text.slice(1, close)) || text.slice(1, close).includes("%")) return false;
     const rest = text.slice(close + 1);
-    return rest === "" || (rest.startsWith(":") && PORT.test(rest.slice(1)));
+    return rest === "" || (rest.startsWith(":") && isPort(rest.slice(1)));
   }
   const colon = text.indexOf(":");
   if (colon < 0) return HOST_NAME.test(text);
-  return HOST_NAME.test(text.slice(0, colon)) && PORT.test(text.slice(colon + 1));
+  return HOST_NAME.test(text.slice(0, colon)) && isPort(text.slice(colon + 1));
 };
 
 /** RFC 9112 §2.2: empty lines before a request line are ignored, and they are CRLF. */

@@ -10,6 +10,9 @@ const TAB = 0x09;
 /** Words of a record in the copy: name start, name end, value start, value end. */
 const LINE_WORDS = 4;
 
+/** Names whose values are kept: as many as a program asks for. */
+const ANSWERS_MAX = 32;
+
 export class TapeFields implements Fields {
   readonly size: number;
   readonly #i32: Int32Array;
@@ -21,6 +24,7 @@ export class TapeFields implements Fields {
   /** The copied field lines, and where they begin in it. */
   #text: string | null = null;
   #textStart = 0;
+  #answers: Map<string, string> | null = null;
   /** Positions in the copy, found again at the first question. */
   #lines: Int32Array | null = null;
 
@@ -44,12 +48,27 @@ export class TapeFields implements Fields {
     this.#textStart = start;
   }
 
+  /** These fields will be asked again and again: answers are kept. Only for fields that are detached. */
+  keepAnswers(): void {
+    this.#answers = new Map();
+  }
+
   /** The bytes are gone and nobody wanted a copy. */
   expire(): void {
     this.#tape = -1;
   }
 
   get(name: string): string | undefined {
+    const answers = this.#answers;
+    if (answers === null) return this.#get(name);
+    let value = answers.get(name);
+    if (value !== undefined) return value;
+    value = this.#get(name);
+    if (value !== undefined && answers.size < ANSWERS_MAX) answers.set(name, value);
+    return value;
+  }
+
+  #get(name: string): string | undefined {
     const first = this.#find(name, 0);
     if (first < 0) return undefined;
     const value = this.valueAt(first);

@@ -1,7 +1,7 @@
 // connection.ts — a client's connection: the read state, the order of answers, and how it all ends.
 import type { Lease, PeerAddress, Stream, StreamHandler } from "@percore/core";
 import { type ConnectionInfo, dispatch, type Exchange, HttpError } from "@percore/http";
-import { bodyLengthOf, bodyRecords, headBytes, sizeError, trailersOf } from "../codec/control.ts";
+import { bodyLengthOf, bodyRecords, connectionFlags, headBytes, sizeError, trailersOf } from "../codec/control.ts";
 import { failureOf } from "../codec/failure.ts";
 import * as L from "../codec/layout.ts";
 import { MessageParser, STEP_COMPLETE, STEP_FAILED, STEP_HEAD, STEP_MORE } from "../codec/message-parser.ts";
@@ -14,6 +14,7 @@ import { ChunkOverhead } from "./chunk-overhead.ts";
 import { type DeadlineOwner, Deadlines, NEVER } from "./deadlines.ts";
 import { ServerExchange } from "./exchange.ts";
 import { type HeadPlace, HeadView } from "./head-view.ts";
+import type { KnownHead } from "./known-heads.ts";
 import { RequestBody } from "./request-body.ts";
 import type { H1Server } from "./server.ts";
 import { TunnelStream } from "./tunnel.ts";
@@ -30,7 +31,6 @@ const LINGERING = 2;
 const CLOSED = 3;
 /** Somebody else's stream now. */
 const TUNNELED = 4;
-
 
 let connectionIds = 0;
 
@@ -122,6 +122,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   onDrain(): void {
     this.#deadlines.disarmSend();
     this.first?.drained();
+    this.#replaySoon();
   }
 
   onClose(error: Error | null): void {
@@ -158,8 +159,11 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
 
   /** Between messages: whether another may be read. Inside of one always. */
   #mayParse(): boolean {
+    if (this.#reading !== null || !this.#parser.idle) return true;
+    // Answers that nobody takes: each further request would add one, however many wait for theirs.
+    if (this.stream.needsDrain) return false;
     const last = this.#tail ?? this.first;
-    if (last === null || this.#reading !== null || !this.#parser.idle) return true;
+    if (last === null) return true;
     if (this.#count >= this.server.limits.pipelinedMax) return false;
     // What follows a request for another protocol is no HTTP until the answer says so (CVE-2026-2833).
     if (last.asksUpgrade) return false;
@@ -169,6 +173,13 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   /** Parses to the end of the message or of the bytes, and lets the handler have it. Returns where to go on. */
   #step(lease: Lease, at: number, end: number): number {
     const parser = this.#parser;
+    if (parser.idle && this.#reading === null) {
+      const known = this.server.knownHeads.find(at, end - at, this.server.limits);
+      if (known !== null) {
+        this.#openKnown(known);
+        return at + known.size;
+      }
+    }
     const step = parser.step(at, end - at);
     const next = at + parser.consumed;
     this.#restAt = next;
@@ -231,6 +242,9 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
       if (body.length < 0 && i32[L.PAUSE_HEAD] === 0) this.#countOverhead(i32[L.BASE] + headBytes(machine));
     }
     const trailers = step === STEP_COMPLETE ? trailersOf(server.codec) : null;
+    if (step === STEP_COMPLETE && body === null && i32[L.PAUSE_HEAD] === 0) {
+      server.knownHeads.learn(this.#restAt - parser.consumed, parser.consumed, this.#place, parser.record, limits);
+    }
     // The handler may make other connections parse; their tapes go above this one.
     machine.tapeBase = top;
     dispatch(server.handler, exchange, this.handlerFailed);
@@ -243,6 +257,28 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     parser.forgetHead();
   }
 
+  /** A head that came before: nothing of it has to be looked at again. */
+  #openKnown(known: KnownHead): void {
+    const { server } = this;
+    this.#headBegun = false;
+    this.#deadlines.read = NEVER;
+    this.#requests += 1;
+    const closes = this.#requests === server.limits.requestsPerConnectionMax;
+    const exchange = new ServerExchange(this, known.method, 1, closes, false, false, null, null, known.view);
+    this.#begun(exchange);
+    this.#append(exchange);
+    server.counters.requests += 1;
+    dispatch(server.handler, exchange, this.handlerFailed);
+  }
+
+  #begun(exchange: ServerExchange): void {
+    const { timeouts, clock } = this.server;
+    if (exchange.closes) this.#state = ANSWERING;
+    if (timeouts.handlerMs === 0) return;
+    exchange.deadline = clock.now + timeouts.handlerMs;
+    this.#deadlines.arm(exchange.deadline);
+  }
+
   /** llhttp looks at Transfer-Encoding after the head; what it finds is the head's fault. */
   #failedAtHead(step: number): H1ErrorCode | null {
     if (step !== STEP_FAILED || this.#parser.errorCode !== L.HPE_INVALID_TRANSFER_ENCODING) return null;
@@ -250,11 +286,11 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   }
 
   #newExchange(parts: TargetParts | null, body: RequestBody | null): ServerExchange {
-    const { machine, limits, timeouts, clock } = this.server;
+    const { machine, limits } = this.server;
     const { i32, u8 } = machine.arena;
     const { record } = this.#parser;
     const seen = i32[L.SEEN];
-    const flags = i32[L.FLAGS];
+    const flags = connectionFlags(machine);
     const method = u8[record + L.PARSER_METHOD];
     const minor = u8[record + L.PARSER_MINOR];
     const closes =
@@ -278,11 +314,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     place.fields = i32[L.FIELDS];
     place.target = i32[L.TARGET];
     place.targetSize = i32[L.TARGET_SIZE];
-    if (closes) this.#state = ANSWERING;
-    if (timeouts.handlerMs > 0) {
-      exchange.deadline = clock.now + timeouts.handlerMs;
-      this.#deadlines.arm(exchange.deadline);
-    }
+    this.#begun(exchange);
     return exchange;
   }
 

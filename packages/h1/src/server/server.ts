@@ -17,6 +17,7 @@ import type { Machine } from "../codec/machine.ts";
 import { FIELDS_MAX_MAX, HEAD_BYTES_MAX_MAX } from "../codec/message-parser.ts";
 import type { TextCache } from "../codec/text.ts";
 import { ServerConnection } from "./connection.ts";
+import { KnownHeads } from "./known-heads.ts";
 
 /** The thread's clock: a `Runtime` is one, so is a test's `FakeClock`. */
 export interface Clock {
@@ -69,6 +70,7 @@ export class H1Server {
   readonly report: (error: unknown, exchange: Exchange | null) => void;
   readonly clock: Clock;
   readonly codec: Codec;
+  readonly knownHeads: KnownHeads;
   readonly machine: Machine;
   readonly texts: TextCache;
   readonly date: DateCache;
@@ -103,6 +105,7 @@ export class H1Server {
     this.clock = options.clock;
     const codec = Codec.of(options.arena);
     this.codec = codec;
+    this.knownHeads = KnownHeads.of(options.arena);
     this.machine = codec.machine;
     this.texts = codec.texts;
     this.heads = codec.heads;
