@@ -105,6 +105,7 @@ console.log("supervising");
 process.on("SIGUSR2", () => {
   for (const report of running.workers()) console.log(`report ${JSON.stringify(report)}`);
 });
+process.on("SIGALRM", () => process.exit(3));
 process.on("SIGHUP", () => {
   void running.restart().then(() => console.log("restarted"));
 });
