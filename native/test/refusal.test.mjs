@@ -50,7 +50,17 @@ t.test("io_uring_register alone is refused", async (t) => {
   t.match(probe, { setup: 0, enter: 0, register: errno.EPERM, multishotReceive: errno.EPERM });
 });
 
-t.test("io_uring_enter alone is refused", async (t) => {
+/** libuv of Node 24 and later enters a ring of its own and aborts when that is refused: not a machine to run on. */
+const nodeNeedsEnter = () => {
+  try {
+    execFileSync(deny, ["1", "426", "--", process.execPath, "-e", ""], { stdio: "ignore" });
+    return false;
+  } catch {
+    return `Node ${process.versions.node} itself does not run where io_uring_enter alone is refused`;
+  }
+};
+
+t.test("io_uring_enter alone is refused", { skip: nodeNeedsEnter() }, async (t) => {
   const { failure, nop, probe } = await openBehind([deny, "1", "426", "--"]);
   t.match(failure, { step: "probe", errno: errno.EPERM });
   t.equal(nop, 0);
@@ -59,11 +69,11 @@ t.test("io_uring_enter alone is refused", async (t) => {
 
 t.test("too little locked memory", async (t) => {
   const wrapper = ["prlimit", "--memlock=65536:65536", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-  if (process.getuid() !== 0) return t.skip("needs root to become somebody without CAP_IPC_LOCK");
+  if (process.getuid() !== 0) return t.plan(0, "needs root to become somebody without CAP_IPC_LOCK");
   try {
     execFileSync(wrapper[0], [...wrapper.slice(1), process.execPath, join(root, "index.js")], { stdio: "ignore" });
   } catch {
-    return t.skip("prlimit or setpriv is missing, or user 65534 cannot read this folder");
+    return t.plan(0, "prlimit or setpriv is missing, or user 65534 cannot read this folder");
   }
   const { failure, nop } = await openBehind(wrapper);
   t.match(failure, { step: "setup", errno: errno.ENOMEM, detail: /needs \d+ KiB .* limit is 64 KiB/ });
@@ -91,7 +101,7 @@ t.test("wrong arguments throw", async (t) => {
 
 t.test("probeRing on this machine", async (t) => {
   const probe = probeRing();
-  if (probe.setup !== 0) return t.skip(`io_uring_setup: errno ${probe.setup}`);
+  if (probe.setup !== 0) return t.plan(0, `io_uring_setup: errno ${probe.setup}`);
   t.equal(probe.register, 0);
   t.equal(probe.registerOpcodes.PBUF_RING, 0);
   t.equal(probe.operations.RECV, true);

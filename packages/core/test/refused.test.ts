@@ -35,8 +35,18 @@ const runBehind = async (wrapper: readonly string[], driver: string): Promise<Ou
   return JSON.parse(stdout) as Outcome;
 };
 
+/** libuv of Node 24 and later enters a ring of its own and aborts when that is refused: not a machine to run on. */
+const nodeNeedsEnter = (): string | false => {
+  try {
+    execFileSync(deny, ["1", "426", "--", process.execPath, "-e", ""], { stdio: "ignore" });
+    return false;
+  } catch {
+    return `Node ${process.versions.node} itself does not run where io_uring_enter alone is refused`;
+  }
+};
+
 /** Numbers of the system calls: 425 io_uring_setup, 426 io_uring_enter, 427 io_uring_register. */
-for (const { name, wrapper, errno } of [
+for (const { name, wrapper, errno, skip = false } of [
   {
     name: "seccomp answers EPERM, as container runtimes do",
     wrapper: [deny, "1", "425,426,427", "--"],
@@ -44,9 +54,14 @@ for (const { name, wrapper, errno } of [
   },
   { name: "ENOSYS, as without io_uring in the kernel", wrapper: [deny, "38", "425,426,427", "--"], errno: "ENOSYS" },
   { name: "io_uring_register alone is refused", wrapper: [deny, "1", "427", "--"], errno: "EPERM" },
-  { name: "io_uring_enter alone is refused", wrapper: [deny, "1", "426", "--"], errno: "EPERM" },
+  {
+    name: "io_uring_enter alone is refused",
+    wrapper: [deny, "1", "426", "--"],
+    errno: "EPERM",
+    skip: nodeNeedsEnter(),
+  },
 ]) {
-  t.test(name, async (t) => {
+  t.test(name, { skip }, async (t) => {
     const asked = await runBehind(wrapper, "uring");
     t.equal(asked.code, "ERR_DRIVER_UNAVAILABLE", 'driver "uring" is refused');
     t.match(asked.message ?? "", `io_uring refused: ${errno}`, "with the errno");
