@@ -1,0 +1,1 @@
+export { NPM_CODEC as hpackJs } from "./codec/hpack/npm-codec.ts";
