@@ -105,7 +105,12 @@ t.test("limits of a head, every split", async (t) => {
     { name: "one field", bytes: get(H), want: {}, options: { limits: { fieldsMax: 1 } } },
     { name: "two where one is allowed", bytes: get(H, "a: b"), want: LARGE, options: { limits: { fieldsMax: 1 } } },
     { name: "largest head", bytes: sized(1000), want: {}, options },
-    { name: "largest head, its last value empty", bytes: sized(994).replace(/\r\n\r\n$/, "\r\nB:  \r\n\r\n"), want: {}, options },
+    {
+      name: "largest head, its last value empty",
+      bytes: sized(994).replace(/\r\n\r\n$/, "\r\nB:  \r\n\r\n"),
+      want: {},
+      options,
+    },
     { name: "head one byte too large", bytes: sized(1001), want: LARGE, options },
     { name: "longest target", bytes: get(H).replace("/", `/${"x".repeat(99)}`), want: {}, options },
     {

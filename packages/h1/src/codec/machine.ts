@@ -34,7 +34,6 @@ interface LlhttpExports {
   _initialize(): void;
   llhttp_init(parser: number, type: number, settings: number): void;
   llhttp_execute(parser: number, at: number, size: number): number;
-  llhttp_finish(parser: number): number;
   __indirect_function_table: WebAssembly.Table;
 }
 
@@ -57,7 +56,6 @@ export class Machine {
   readonly hash: (at: number, size: number) => number;
   /** 1 where the `size` bytes (16 at least) at `a` and at `b` are the same. */
   readonly same: (a: number, b: number, size: number) => number;
-  readonly finish: (parser: number) => number;
   /** Where the next tape begins. Above TAPE_OFFSET only while a handler runs whose own tape lies below. */
   tapeBase: number = L.TAPE_OFFSET;
   /** The arena's bytes once more, for Buffer's fast decoders. */
@@ -87,7 +85,6 @@ export class Machine {
     this.arena = arena;
     this.bytes = Buffer.from(memory.buffer);
     this.execute = llhttp.llhttp_execute;
-    this.finish = llhttp.llhttp_finish;
     this.copy = tape.copy;
     this.hash = tape.hash;
     this.same = tape.same;

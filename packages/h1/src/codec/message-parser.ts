@@ -86,11 +86,6 @@ export class MessageParser {
     return this.#phase === L.PHASE_HEAD && this.#carry === null;
   }
 
-  /** True while the head of a message is not complete. */
-  get inHead(): boolean {
-    return this.#phase === L.PHASE_HEAD;
-  }
-
   /** Bytes carried of a head, or of trailers, that is not complete. */
   get carriedBytes(): number {
     return this.#carry === null ? 0 : this.#carry.size;
@@ -125,14 +120,6 @@ export class MessageParser {
       this.#machine.tapeBase === L.TAPE_OFFSET ? length : this.#fit(length),
     );
     return this.#conclude(code, at, length, phase);
-  }
-
-  /** The peer has sent all: a message that ends with the connection is complete, any other is cut off. */
-  finish(): boolean {
-    this.#arena.i32[L.TOP] = this.#machine.tapeBase;
-    this.#arena.i32[L.TRAILERS] = 0;
-    const code = this.#machine.finish(this.record);
-    return (code === L.HPE_OK || code === L.HPE_PAUSED) && this.idle;
   }
 
   /** Forgets everything; the next byte is the first of a message. */
