@@ -86,6 +86,26 @@ export const connectionsSuite = (t: Test, bench: Bench): Promise<void> => {
       t.equal(raw.error, null, "both ends close in order");
     });
 
+    t.test("upgrade to web streams", async (t) => {
+      const server = await bench.start({
+        connect: async (context) => {
+          const { readable, writable } = await context.accept();
+          void readable.pipeTo(writable);
+        },
+      });
+      const raw = new Raw(await socket(server));
+      raw.send(`${get("/", "connection: upgrade", "upgrade: echo")}early`);
+      await raw.until((text) => text.endsWith("early"));
+      raw.text = "";
+      const big = "0123456789".repeat(100_000);
+      raw.send(big);
+      t.equal((await raw.until((text) => text.length >= big.length)) === big, true);
+      raw.socket.end();
+      await raw.untilEnd();
+      t.equal(raw.error, null);
+      await server.close();
+    });
+
     t.test("CONNECT", async (t) => {
       const raw = await open();
       raw.send("CONNECT b.example:443 HTTP/1.1\r\nhost: b.example:443\r\n\r\n");
