@@ -19,7 +19,6 @@ export const FIELDS_MAX: number = word(44);
 export const CHUNKS: number = word(48);
 export const HOST: number = word(52);
 export const EXPECT: number = word(56);
-export const UPGRADE: number = word(60);
 export const TRANSFER_ENCODING: number = word(64);
 export const FLAGS: number = word(68);
 
@@ -56,7 +55,6 @@ export const SEEN_CONTENT_LENGTH = 4;
 export const SEEN_TRANSFER_ENCODING = 8;
 export const SEEN_TRANSFER_ENCODING_TWICE = 16;
 export const SEEN_EXPECT = 32;
-export const SEEN_UPGRADE = 64;
 export const SEEN_UPGRADE_ASKED = 128;
 export const SEEN_HOST_ODD = 256;
 export const SEEN_TARGET_BAD = 512;
@@ -64,7 +62,6 @@ export const SEEN_PROTOCOL_BAD = 1024;
 export const SEEN_TARGET_ORIGIN = 2048;
 export const SEEN_CONNECTION = 4096;
 export const SEEN_EXPECT_TWICE = 8192;
-export const SEEN_UPGRADE_TWICE = 16_384;
 export const SEEN_LEADING = 32_768;
 export const SEEN_SPACES = 65_536;
 export const SEEN_CONNECTION_ODD = 131_072;
@@ -79,12 +76,10 @@ export const PARSER_METHOD = 41;
 export const PARSER_MAJOR = 42;
 export const PARSER_MINOR = 43;
 export const PARSER_FLAGS = 50;
-export const PARSER_STATUS = 52;
 
 /** Bits of llhttp's flags. */
 export const FLAG_KEEP_ALIVE = 1;
 export const FLAG_CLOSE = 2;
-export const FLAG_CHUNKED = 8;
 export const FLAG_CONTENT_LENGTH = 32;
 
 /** llhttp's error codes that decide something; the others are all "400". */
@@ -94,7 +89,6 @@ export const HPE_INVALID_CONSTANT = 8;
 export const HPE_INVALID_VERSION = 9;
 export const HPE_INVALID_TRANSFER_ENCODING = 15;
 export const HPE_PAUSED = 21;
-export const HPE_PAUSED_UPGRADE = 22;
 export const HPE_PAUSED_H2_UPGRADE = 23;
 export const HPE_USER = 24;
 
