@@ -26,6 +26,8 @@ export interface ListenOptions extends BindOptions {
   readonly connectionsMax?: number;
   /** Sends small writes at once (TCP_NODELAY). Default true: the stream gathers writes itself. */
   readonly noDelay?: boolean;
+  /** Closes the listener when it fires, as `close()` does. */
+  readonly signal?: AbortSignal;
   /** Runtime to accept on; default: this thread's. */
   readonly runtime?: Runtime;
 }
@@ -41,14 +43,17 @@ const CLOSE_ROUNDS_MAX = 64;
 /**
  * Opens a listener. `onStream` is called in the turn of the completion; it attaches a handler to the stream, which is
  * its own from then on.
- * @throws what bindSocket and adoptSocket throw.
+ * @throws what bindSocket and adoptSocket throw; the signal's reason when it has fired before.
  */
 export const listen = async (options: ListenOptions, onStream: (stream: SocketStream) => void): Promise<Listener> => {
   checkRange("connectionsMax", options.connectionsMax, 1, CONNECTIONS_MAX);
   checkRange("backlog", options.backlog, 1, BACKLOG_MAX);
   const runtime = options.runtime ?? currentRuntime();
+  options.signal?.throwIfAborted();
   const bound = options.fd === undefined ? await bindSocket(options) : adoptSocket(options.fd);
-  return new Listener(runtime, bound, options, onStream);
+  const listener = new Listener(runtime, bound, options, onStream);
+  if (options.signal !== undefined) closeWith(listener, options.signal);
+  return listener;
 };
 
 export class Listener implements RingOwner, Settler {
@@ -56,8 +61,6 @@ export class Listener implements RingOwner, Settler {
   tag = 0;
   /** Where it listens; the port is the real one where 0 was asked for. */
   readonly address: PeerAddress;
-  /** See ListenOptions; may be changed at any time. */
-  connectionsMax: number;
   readonly #runtime: Runtime;
   readonly #fd: number;
   readonly #ownsFd: boolean;
@@ -69,6 +72,7 @@ export class Listener implements RingOwner, Settler {
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => {};
   #connections = 0;
+  #connectionsMax: number;
   #inflight = 0;
   #armed = false;
   #cancelling = false;
@@ -85,7 +89,7 @@ export class Listener implements RingOwner, Settler {
     this.#path = options.unix ?? null;
     this.#onStream = onStream;
     this.address = bound.address;
-    this.connectionsMax = options.connectionsMax ?? Number.POSITIVE_INFINITY;
+    this.#connectionsMax = options.connectionsMax ?? Number.POSITIVE_INFINITY;
     this.#retry = new WheelEntry(() => {
       this.#waiting = false;
       this.settle();
@@ -111,6 +115,17 @@ export class Listener implements RingOwner, Settler {
   /** Connections accepted here that are still open. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** See ListenOptions; may be changed at any time. Connections beyond a lower limit live on. */
+  get connectionsMax(): number {
+    return this.#connectionsMax;
+  }
+
+  set connectionsMax(connections: number) {
+    this.#connectionsMax = connections;
+    this.#takeParked();
+    this.#runtime.schedule(this);
   }
 
   /** Stops accepting; connections wait in the kernel's queue. */
@@ -242,10 +257,14 @@ export class Listener implements RingOwner, Settler {
     if (this.#connections >= this.connectionsMax) this.#runtime.schedule(this);
   }
 
+  #takeParked(): void {
+    while (this.#parked.length > 0 && this.#connections < this.#connectionsMax)
+      this.#take(this.#parked.shift() as number);
+  }
+
   readonly #onStreamGone = (): void => {
     this.#connections -= 1;
-    const parked = this.#parked.shift();
-    if (parked !== undefined) this.#take(parked);
+    this.#takeParked();
     // A descriptor is free again, and there is room below the limit.
     if (this.slot >= 0 && !this.#armed) {
       if (this.#waiting) this.#runtime.wheel.remove(this.#retry);
@@ -292,6 +311,12 @@ export class Listener implements RingOwner, Settler {
     this.#resolveClosed();
   }
 }
+
+const closeWith = (listener: Listener, signal: AbortSignal): void => {
+  const close = (): void => void listener.close();
+  if (signal.aborted) close();
+  else signal.addEventListener("abort", close, { once: true });
+};
 
 const removeSocketFile = (path: string): void => {
   try {

@@ -599,8 +599,9 @@ export class SocketStream implements Stream, RingOwner, Settler, Starved {
     this.#fileReader.read();
   }
 
+  /** What was dropped because sending failed has not been taken over by anybody. */
   #reachMarks(): void {
-    this.#marks?.reach(this.#out.written - this.#out.queued, null);
+    this.#marks?.reach(this.#out.written - this.#out.queued, this.#sendError);
   }
 
   #sendFin(): void {

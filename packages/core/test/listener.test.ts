@@ -37,6 +37,43 @@ overDrivers("the connection limit: more wait, none is lost, and all are served i
   await listener.close();
 });
 
+overDrivers(
+  "a limit that is raised lets in who waits; one that is lowered throws nobody out",
+  {},
+  async (t, runtime) => {
+    const { listener, port, handlers } = await serve(runtime, (stream) => new Echo(stream), { connectionsMax: 2 });
+    await turn();
+    const sockets = await Promise.all(Array.from({ length: 10 }, () => client(port)));
+    await until(() => handlers.length === 2);
+    await turn();
+    t.equal(handlers.length, 2);
+    listener.connectionsMax = 5;
+    await until(() => handlers.length === 5);
+    await turn();
+    t.equal(handlers.length, 5);
+    listener.connectionsMax = 1;
+    await turn();
+    t.equal(listener.connections, 5);
+    listener.connectionsMax = 100;
+    const answers = sockets.map(readAll);
+    for (const socket of sockets) socket.end("hello");
+    t.ok((await Promise.all(answers)).every((answer) => String(answer) === "hello"));
+    await listener.close();
+  },
+);
+
+overDrivers("a signal closes the listener", {}, async (t, runtime) => {
+  const abort = new AbortController();
+  const { listener, port } = await serve(runtime, (stream) => new Echo(stream), { signal: abort.signal });
+  abort.abort(new Error("enough"));
+  await listener.close();
+  await t.rejects(client(port));
+  await t.rejects(
+    listen({ port: 0, signal: abort.signal, runtime }, () => {}),
+    { message: "enough" },
+  );
+});
+
 overDrivers("pause leaves connections in the queue, resume takes them", {}, async (t, runtime) => {
   const { listener, port, handlers } = await serve(runtime, (stream) => new Echo(stream));
   await turn();

@@ -273,8 +273,13 @@ t.test("a send that fails waits for an answer that may be there already", (t) =>
     const recv = only(await submitted(), OP.RECV);
     stream.writeBytes(new Uint8Array(10));
     const send = only(await submitted(), OP.SEND);
+    const flushed: (Error | null)[] = [];
+    stream.onFlushed((error) => flushed.push(error));
     await complete([send, -errno.EPIPE], [recv, 3, buffer(0) | MORE]);
     t.equal(recorder.bytes, 3);
+    stream.onFlushed((error) => flushed.push(error));
+    await submitted();
+    t.match(flushed, [{ code: "EPIPE" }, { code: "EPIPE" }], "nobody is told that dropped bytes have left");
     t.equal(stream.queuedBytes, 0);
     stream.writeBytes(new Uint8Array(10));
     t.same(await submitted(), [], "nothing is sent any more");
