@@ -1,7 +1,7 @@
 // entry.ts — which module a worker imports: the program's own main module, where a worker can import that.
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import { CoreError } from "../errors.ts";
 
@@ -68,4 +68,55 @@ const whyNoMain = ({ argv, execArgv, execPath, env, isMainThread: inMain }: Star
   // Each worker would be the test file once more, and report its tests into the middle of the first one's.
   if (env.NODE_TEST_CONTEXT !== undefined || execArgv.includes("--test")) return "it is a test under node --test";
   return null;
+};
+
+interface TsxManifest {
+  readonly exports: Readonly<Record<"./cjs/api" | "./esm/api", { readonly import: { readonly default: string } }>>;
+}
+
+/**
+ * Options of node for workers, where those of this process do not suit them: what says how to read the program from the
+ * command line is an error for a module that is a file. Undefined where workers may inherit what there is.
+ */
+export const workerExecArgv = (execArgv: readonly string[] = process.execArgv): string[] | undefined => {
+  if (!execArgv.some((flag) => flag.startsWith("--input-type"))) return undefined;
+  const kept: string[] = [];
+  for (let at = 0; at < execArgv.length; at += 1) {
+    const [flag] = execArgv[at].split("=");
+    if (!FOR_WORKERS.has(flag)) continue;
+    kept.push(execArgv[at]);
+    if (flag === execArgv[at]) kept.push(execArgv[(at += 1)]);
+  }
+  return kept;
+};
+
+/** Options with a value that decide how modules are found and loaded. */
+const FOR_WORKERS: ReadonlySet<string> = new Set(["--import", "--require", "-r", "--loader", "--conditions", "-C"]);
+
+/**
+ * The module to start a worker with, so that it imports `entry` as this process would.
+ *
+ * Hooks that `--import tsx` registers stay in the main thread in Node 20; a worker would not know what to do with a
+ * TypeScript file. It registers them itself, then.
+ */
+export const bootstrapOf = (entry: URL, execArgv: readonly string[] = process.execArgv): URL => {
+  if (!/\.[cm]?tsx?$/.test(entry.pathname)) return entry;
+  const tsx = execArgv
+    .map((flag) => flag.replace(/^--(import|loader)=/, ""))
+    .find((flag) => /(^|\/)tsx(\/|$)/.test(flag));
+  if (tsx === undefined) return entry;
+  const require = createRequire(tsx.startsWith("file:") ? tsx : join(process.cwd(), "main"));
+  const manifest = require.resolve("tsx/package.json");
+  // What `import` would resolve to, which require.resolve cannot tell.
+  const exported = (require(manifest) as TsxManifest).exports;
+  const api = (name: "./cjs/api" | "./esm/api"): string =>
+    JSON.stringify(new URL(exported[name].import.default, pathToFileURL(manifest)).href);
+  const source = `
+    import { register as registerRequire } from ${api("./cjs/api")};
+    import { register } from ${api("./esm/api")};
+    registerRequire();
+    register();
+    process.argv.splice(1, 0, ${JSON.stringify(fileURLToPath(entry))});
+    await import(${JSON.stringify(entry.href)});`;
+  return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
 };

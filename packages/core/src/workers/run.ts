@@ -108,7 +108,7 @@ const work = async (seed: WorkerSeed, main: Main, options: RunOptions): Promise<
     supervised.failed(error);
     return;
   }
-  supervised.ended();
+  await supervised.ended();
 };
 
 const runHere = (main: Main, options: RunOptions, cpu: number | null): Running => {

@@ -43,7 +43,9 @@ export class Supervised implements Uplink {
   }
 
   /** main has returned. The program behind `await run()` is the supervisor's alone. */
-  ended(): void {
+  async ended(): Promise<void> {
+    // What main printed goes through the main thread, which must not get ahead of it.
+    await Promise.all([written(process.stdout), written(process.stderr)]);
     this.#mainDone = true;
     this.up();
     this.#send({ type: "ended" });
@@ -150,6 +152,9 @@ export class Supervised implements Uplink {
     this.#port.postMessage(message);
   }
 }
+
+const written = (stream: NodeJS.WriteStream): Promise<void> =>
+  stream.writableLength === 0 ? Promise.resolve() : new Promise((resolve) => stream.write("", () => resolve()));
 
 const take = <T>(requests: Map<number, Request<T>>, id: number): Request<T> | undefined => {
   const request = requests.get(id);

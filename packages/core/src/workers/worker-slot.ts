@@ -1,6 +1,7 @@
 // worker-slot.ts — one worker's place under the supervisor: the thread that fills it, its crashes and its restarts.
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { Stats, type StatsSnapshot } from "../stats.ts";
+import { bootstrapOf, workerExecArgv } from "./entry.ts";
 import { type FromWorker, SEED_KEY, type ToWorker, type WorkerSeed } from "./messages.ts";
 
 //   starting ──run() called──▶ running ──exit 0, or drained──▶ finished
@@ -105,8 +106,9 @@ export class WorkerSlot {
     this.mainEnded = false;
     this.failure = null;
     this.intent = "stay";
-    const worker = new Worker(entry, {
+    const worker = new Worker(bootstrapOf(entry), {
       argv: [...argv],
+      execArgv: workerExecArgv(),
       name: `percore ${this.index}`,
       workerData: { [SEED_KEY]: seed },
       transferList: [channel.port2],
