@@ -257,10 +257,10 @@
       (i32.or (i32.load align=1 (i32.add (local.get $name) (local.get $offset))) (i32.const 0x20202020))
       (local.get $word)))
 
-  ;; 0 when a Host value is letters, digits, "-", "." and "_" with at most a port of five digits behind; else 256,
+  ;; 0 when a Host value is letters, digits, "-", "." and "_" with at most a port up to 65535 behind; else 256,
   ;; and JavaScript judges the rarer forms.
   (func $look-at-host (param $record i32) (result i32)
-    (local $at i32) (local $end i32) (local $byte i32) (local $port i32)
+    (local $at i32) (local $end i32) (local $byte i32) (local $port i32) (local $number i32)
     (local.set $at (i32.add (i32.load (i32.const 0x20000)) (i32.load offset=8 (local.get $record))))
     (local.set $end (i32.add (local.get $at) (i32.load offset=12 (local.get $record))))
     (if (i32.eq (local.get $at) (local.get $end)) (then (return (i32.const 256))))
@@ -274,10 +274,16 @@
           (if (local.get $port)
             (then
               (local.set $port (i32.add (local.get $port) (i32.const 1)))
+              (local.set $number
+                (i32.add
+                  (i32.mul (local.get $number) (i32.const 10))
+                  (i32.sub (local.get $byte) (i32.const 0x30))))
               (br_if $next
                 (i32.and
                   (i32.lt_u (i32.sub (local.get $byte) (i32.const 0x30)) (i32.const 10))
-                  (i32.lt_u (local.get $port) (i32.const 7))))
+                  (i32.and
+                    (i32.lt_u (local.get $port) (i32.const 7))
+                    (i32.lt_u (local.get $number) (i32.const 65536)))))
               (return (i32.const 256))))
           (br_if $next (i32.lt_u (i32.sub (local.get $byte) (i32.const 0x30)) (i32.const 10)))
           (br_if $next
