@@ -1,4 +1,5 @@
 // option-names.ts — limits and timeouts under our names, which carry their units, or the WinterTC draft's.
+import type { ProxyProtocolOptions, RuntimeOptions } from "@percore/core";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type HttpLimits, type HttpTimeouts } from "@percore/http";
 import { invalid, show, unknown } from "./option-errors.ts";
 
@@ -41,6 +42,44 @@ export const checkTimeouts = (given: object | undefined): CheckedTimeouts => {
   return { http, waitUntilMs };
 };
 
+/** Every name of an object, against those it may have. Its values are checked by whoever takes them. */
+type Names<Of> = { readonly [Name in keyof Required<Of>]: true };
+
+const RUNTIME: Names<Omit<RuntimeOptions, "driver">> = {
+  arenaBytes: true,
+  sqEntries: true,
+  cqEntries: true,
+  receiveBufferBytes: true,
+  receiveBuffers: true,
+  upstreamReceiveBuffers: true,
+  native: true,
+  onError: true,
+};
+
+const PROXY_PROTOCOL: Names<ProxyProtocolOptions> = {
+  trusted: true,
+  untrusted: true,
+  required: true,
+  headerBytesMax: true,
+  headerTimeoutMs: true,
+};
+
+/** @throws {ServerError} ERR_OPTION_INVALID for a name that none of the objects has. */
+export const checkNames = (runtime: object | undefined, proxyProtocol: object | undefined): void => {
+  for (const [group, given, names] of [
+    ["runtime", runtime, RUNTIME],
+    ["proxyProtocol", proxyProtocol, PROXY_PROTOCOL],
+  ] as const) {
+    for (const name of Object.keys(given ?? {})) {
+      if (!Object.hasOwn(names, name)) throw unknown(`name in ${group}:`, name, Object.keys(names));
+    }
+  }
+  const trusted = (proxyProtocol as Partial<ProxyProtocolOptions> | undefined)?.trusted;
+  if (proxyProtocol !== undefined && !Array.isArray(trusted)) {
+    throw invalid(`proxyProtocol.trusted is ${show(trusted)}; it must be a list of addresses and CIDR ranges`);
+  }
+};
+
 const resolve = (
   group: string,
   given: object | undefined,
@@ -57,8 +96,10 @@ const resolve = (
     if (!Number.isSafeInteger(value) || value < 0) {
       throw invalid(`${group}.${name} is ${show(value)}; it must be a whole number, 0 or more`);
     }
+    if (own === "headBytesMax" && value === 0) throw invalid(`${group}.${name} cannot be 0: a head needs some room`);
     if (Object.hasOwn(values, own)) throw invalid(`${group}.${own} is given twice, once by the draft's name; give one`);
-    values[own] = value;
+    // The draft's 0 switches a limit off; ours has names for what has no limit.
+    values[own] = value === 0 && name === "maxRequestBodySize" ? Number.MAX_SAFE_INTEGER : value;
   }
   return values;
 };

@@ -3,7 +3,7 @@ import type { CpusOption, DriverOption, ProxyProtocolOptions, RunOptions, Runtim
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Handler, type HttpLimits, type HttpTimeouts } from "@percore/http";
 import { type ConnectHandler, type ErrorHandler, type FetchHandler, PROTOCOL_MARK } from "./fetch/adapter.ts";
 import { invalid, show, unknown } from "./option-errors.ts";
-import { checkLimits, checkTimeouts } from "./option-names.ts";
+import { checkLimits, checkNames, checkTimeouts } from "./option-names.ts";
 import type { Server } from "./server.ts";
 
 export interface ServeOptions extends Pick<RunOptions, "setuid" | "setgid"> {
@@ -219,6 +219,7 @@ export const readSettings = (first: ServeOptions | HandlerObject, second: ServeO
     if (second?.[name] !== undefined) throw invalid(`${name} belongs into the handler object, the first argument`);
   }
   checkOptions(second === undefined && mark !== undefined ? onlyOptions(first) : options);
+  checkNames(options.runtime, options.proxyProtocol);
   const limits = checkLimits(options.limits);
   const timeouts = checkTimeouts(options.timeouts);
   if (limits.connectionsMax !== undefined && options.connectionsMax !== undefined) {

@@ -41,6 +41,10 @@ t.test("wrong options are refused by name", async () => {
     [{ fetch, timeouts: { idleMS: 1 } }, /did you mean "idleMs"\?/],
     [{ fetch, timeouts: { idleMs: -1 } }, /timeouts\.idleMs is -1/],
     [{ fetch, timeouts: 1 }, /timeouts is 1; it must be an object/],
+    [{ fetch, limits: { headBytesMax: 0 } }, /headBytesMax cannot be 0/],
+    [{ fetch, runtime: { sqEntrys: 1 } }, /unknown name in runtime: "sqEntrys"; did you mean "sqEntries"\?/],
+    [{ fetch, proxyProtocol: { trust: [] } }, /did you mean "trusted"\?/],
+    [{ fetch, proxyProtocol: {} }, /proxyProtocol\.trusted is undefined; it must be a list/],
     [null, /takes an object/],
   ] as const) {
     refuses(options as object, message, JSON.stringify(options));
@@ -61,6 +65,8 @@ t.test("names of the draft stand for ours", async (t) => {
   t.match(limits, { headBytesMax: 1_000, bodyBytesMax: 2_000, requestsPerConnectionMax: 3 });
   t.match(timeouts, { idleMs: 5, headersMs: 6, receiveMs: 7, sendMs: 8, tunnelIdleMs: 9 });
   t.same([waitUntilMs, connectionsMax], [10, 4]);
+  const off = readSettings({ fetch, limits: { maxRequestBodySize: 0, maxConnections: 0 } }, undefined);
+  t.same([off.limits.bodyBytesMax, off.connectionsMax], [Number.MAX_SAFE_INTEGER, undefined], "0 switches off");
 });
 
 t.test("undefined is as good as absent", async (t) => {

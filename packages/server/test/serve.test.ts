@@ -74,8 +74,8 @@ t.test("a port in use rejects ready, and nothing is left", async (t) => {
 });
 
 t.test("a limit that h1 cannot have rejects ready", async (t) => {
-  const server = serve({ port: 0, signals: false, limits: { headBytesMax: 0 }, fetch: () => new Response("no") });
-  await t.rejects(server.ready, { code: "ERR_OPTION_INVALID", message: /headBytesMax/ });
+  const server = serve({ port: 0, signals: false, limits: { fieldsMax: 0 }, fetch: () => new Response("no") });
+  await t.rejects(server.ready, { code: "ERR_OPTION_INVALID", message: /fieldsMax/ });
 });
 
 t.test("server.fetch() needs no socket", async (t) => {
