@@ -81,11 +81,9 @@ interface TsxManifest {
 export const workerExecArgv = (execArgv: readonly string[] = process.execArgv): string[] | undefined => {
   if (!execArgv.some((flag) => flag.startsWith("--input-type"))) return undefined;
   const kept: string[] = [];
-  for (let at = 0; at < execArgv.length; at += 1) {
-    const [flag] = execArgv[at].split("=");
-    if (!FOR_WORKERS.has(flag)) continue;
-    kept.push(execArgv[at]);
-    if (flag === execArgv[at]) kept.push(execArgv[(at += 1)]);
+  for (const [at, argument] of execArgv.entries()) {
+    const [flag] = argument.split("=");
+    if (FOR_WORKERS.has(flag)) kept.push(...(flag === argument ? execArgv.slice(at, at + 2) : [argument]));
   }
   return kept;
 };

@@ -35,7 +35,7 @@ for (const driver of ["uring", "poll"]) {
       });
       await Promise.all(clients.map((client) => client.connected));
       await new Promise((resolve) => setTimeout(resolve, round));
-      program.signal("SIGALRM");
+      program.signal("SIGPWR");
       t.match(await program.exited, { code: 3, signal: null, stderr: "" });
       // Workers reset what they hold. The main thread runs no cleanup when a process exits: the kernel closes its sockets,
       // with a reset where something was unread and with an end where nothing was. Nobody hangs.

@@ -105,13 +105,15 @@ console.log("supervising");
 process.on("SIGUSR2", () => {
   for (const report of running.workers()) console.log(`report ${JSON.stringify(report)}`);
 });
-process.on("SIGALRM", () => process.exit(3));
+process.on("SIGPWR", () => process.exit(3));
 process.on("SIGHUP", () => {
   void running.restart().then(() => console.log("restarted"));
 });
-process.on("message", (workers: number) => {
+const scale = (workers: number): void => {
   void running.scale(workers).then(() => console.log(`scaled to ${workers}`));
-});
+};
+process.on("SIGALRM", () => scale(3));
+process.on("SIGIO", () => scale(1));
 running.then(
   () => console.log("all mains ended"),
   (error: NodeJS.ErrnoException) => {
