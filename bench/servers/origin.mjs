@@ -15,8 +15,7 @@ if (PROTO !== "h1") give(`PROTO=${PROTO} is not served by this version`);
 if (TLS !== "0") give(`TLS=${TLS} is not served by this version`);
 if (HANDLER !== "fetch" && HANDLER !== "raw") give("HANDLER is fetch or raw");
 
-const encoder = new TextEncoder();
-const filled = (size) => encoder.encode("x".repeat(size));
+const filled = (size) => "x".repeat(size);
 const MEMORY = new Map([
   ["/1k", filled(1024)],
   ["/64k", filled(65_536)],

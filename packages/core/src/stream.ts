@@ -60,7 +60,10 @@ export interface Stream {
   reserve(size: number): number;
   /** Publishes the first `size` bytes of the last reservation. */
   commit(size: number): void;
-  /** Sends the lease's range; the stream releases it when the kernel is done with it. No copy. */
+  /**
+   * Sends the lease's range; the stream releases it when the kernel is done with it. No copy. A stream that transforms
+   * does not do it in place: other leases may lie on the same bytes.
+   */
   write(lease: Lease): void;
   /** Sends a copy of `bytes` (any size; copied into the arena at once). */
   writeBytes(bytes: Uint8Array): void;

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { type Lease, RESERVE_BYTES_MAX, type Stream } from "@percore/core";
 import { checkField, type FieldList } from "@percore/http";
+import { KNOWN_TEXT_MIN, KnownTexts } from "./known-texts.ts";
 import type { Machine } from "./machine.ts";
 
 /** A chunk size line takes this much at most: 14 hexadecimal digits (any whole number of JavaScript) and CRLF. */
@@ -9,16 +10,31 @@ const SIZE_LINE_MAX = 16;
 const CR = 0x0d;
 const LF = 0x0a;
 
-/** Bytes of the text in UTF-8. */
+/** Bytes of the text in UTF-8, counted. */
 export const textSize = (text: string): number => Buffer.byteLength(text, "utf8");
 
 export class BodyEncoder {
   readonly #u8: Uint8Array;
   readonly #bytes: Buffer;
+  readonly #known: KnownTexts;
 
   constructor(machine: Machine) {
     this.#u8 = machine.arena.u8;
     this.#bytes = machine.bytes;
+    this.#known = new KnownTexts(machine.arena, machine.bytes);
+  }
+
+  /** Bytes of a whole body in UTF-8; known beforehand where the text was sent before. */
+  sizeOf(text: string): number {
+    const known = text.length < KNOWN_TEXT_MIN ? -1 : this.#known.sizeOf(text);
+    return known >= 0 ? known : textSize(text);
+  }
+
+  /** A whole body; see `sizeOf`. Large ones that come again are not copied again. */
+  writeWholeText(stream: Stream, text: string, size: number): void {
+    const lease = size < KNOWN_TEXT_MIN ? null : this.#known.lease(text, size);
+    if (lease === null) this.writeText(stream, text, size);
+    else stream.write(lease);
   }
 
   /** @param size textSize(text) */

@@ -511,7 +511,8 @@ export class ServerExchange implements Exchange {
   }
 
   #checkWhole(template: HeadTemplate, status: number, body: Body): number {
-    const size = body === null ? 0 : typeof body === "string" ? textSize(body) : body.length;
+    const { bodies } = this.#connection.server;
+    const size = body === null ? 0 : typeof body === "string" ? bodies.sizeOf(body) : body.length;
     const announced = template.contentLength;
     const mayDiffer = body === null && (this.#method === METHOD_HEAD || hasNoContent(status));
     if (announced >= 0 && announced !== size && !mayDiffer) {
@@ -535,7 +536,7 @@ export class ServerExchange implements Exchange {
       framing = template.contentLength >= 0 ? template.contentLength : FRAMING_NONE;
     server.heads.write(stream, template, framing, this.#connectionOption());
     if (body === null || size === 0 || this.#method === METHOD_HEAD || hasNoContent(status)) return;
-    if (typeof body === "string") server.bodies.writeText(stream, body, size);
+    if (typeof body === "string") server.bodies.writeWholeText(stream, body, size);
     else server.bodies.writeBytes(stream, body);
   }
 
