@@ -279,6 +279,28 @@ t.test("a receiver that throws is a handler that fails", async (t) => {
   }
 });
 
+t.test("a receiver that throws fails its own exchange, not the one before it", async (t) => {
+  const exchanges: Exchange[] = [];
+  const target = rig({
+    handler: (exchange) => {
+      exchanges.push(exchange);
+      if (exchanges.length === 1) return;
+      exchange.receive({
+        onBody: (lease) => lease.release(),
+        onBodyEnd() {
+          throw new Error("mine");
+        },
+        onBodyError() {},
+      });
+    },
+  });
+  target.peer.send(GET + post("abc"));
+  t.equal(target.peer.text(), "");
+  exchanges[0].respond(200, [], "ok");
+  t.same(statuses(target.peer.text()), ["200", "500"]);
+  await target.finish();
+});
+
 t.test("more bodies in the making than one buffer holds: all are answered", async (t) => {
   const waiting: Exchange[] = [];
   const target = rig({ handler: (exchange) => void waiting.push(exchange) });

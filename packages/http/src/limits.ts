@@ -10,7 +10,7 @@ export interface HttpLimits {
   readonly targetBytesMax: number;
   /** Request body, bytes. 413. */
   readonly bodyBytesMax: number;
-  /** Bytes of chunk size lines and extensions in one message beyond 16 per chunk. 400. llhttp cannot show them one by one. */
+  /** Bytes of chunk size lines and extensions in one message beyond 18 per chunk, its CRLF included. 400. */
   readonly chunkOverheadBytesMax: number;
   /** Body bytes read and dropped to keep a connection alive whose handler did not want the body; above it the connection closes. */
   readonly discardBodyBytesMax: number;

@@ -49,7 +49,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   /** The exchange whose request body is still coming. */
   #reading: ServerExchange | null = null;
   /** Bodies that have come whole and that their receivers have not taken. */
-  readonly #leftovers = new Set<RequestBody>();
+  #leftovers: Set<RequestBody> | null = null;
   readonly #unparsed: Unparsed;
   #replayDue = false;
   /** Inside of onData: whoever answers now need not start the parser again. */
@@ -167,7 +167,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     if (this.#count >= this.server.limits.pipelinedMax) return false;
     // What follows a request for another protocol is no HTTP until the answer says so (CVE-2026-2833).
     if (last.asksUpgrade) return false;
-    return this.#leftovers.size === 0;
+    return this.#leftovers === null || this.#leftovers.size === 0;
   }
 
   /** Parses to the end of the message or of the bytes, and lets the handler have it. Returns where to go on. */
@@ -227,7 +227,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
       this.#refuse("ERR_H1_BODY_TOO_LARGE");
       return;
     }
-    const body = bodyLength === 0 ? null : new RequestBody(machine.arena, bodyLength, this.#receiverFailed);
+    const body = bodyLength === 0 ? null : new RequestBody(machine.arena, bodyLength);
     const exchange = this.#newExchange(verdict.parts, body);
     this.#append(exchange);
     server.counters.requests += 1;
@@ -247,7 +247,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     }
     // The handler may make other connections parse; their tapes go above this one.
     machine.tapeBase = top;
-    dispatch(server.handler, exchange, this.handlerFailed);
+    dispatch(server.handler, exchange, HANDLER_FAILED);
     if (body !== null) {
       if (step === STEP_HEAD) this.#beginRate();
       this.#passBody(exchange, body, step, trailers);
@@ -268,7 +268,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     this.#begun(exchange);
     this.#append(exchange);
     server.counters.requests += 1;
-    dispatch(server.handler, exchange, this.handlerFailed);
+    dispatch(server.handler, exchange, HANDLER_FAILED);
   }
 
   #begun(exchange: ServerExchange): void {
@@ -372,9 +372,14 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
       if (this.first === null) this.#deadlines.setRead(timeouts.idleMs);
       else this.#deadlines.read = NEVER;
       body.end(trailers);
-      if (body.keptBytes > limits.bodyBufferBytes) this.#leftovers.add(body);
+      if (body.keptBytes > limits.bodyBufferBytes) this.#keepLeftover(body);
     } else if (step === STEP_FAILED) this.#bodyFailed(exchange, failureOf(machine, this.#parser));
     else if (body.discarding && body.received - body.discardedFrom > limits.discardBodyBytesMax) this.#beginClose();
+  }
+
+  #keepLeftover(body: RequestBody): void {
+    this.#leftovers ??= new Set();
+    this.#leftovers.add(body);
   }
 
   #pushRecord(body: RequestBody): void {
@@ -393,7 +398,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     if (this.#reading === exchange && this.#lease !== null) {
       while (this.#records > 0 && body.flows) this.#pushRecord(body);
     } else if (!this.#consuming && this.#state < LINGERING) {
-      this.#leftovers.delete(body);
+      this.#leftovers?.delete(body);
       this.#updatePause();
       this.#replaySoon();
     }
@@ -418,12 +423,6 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     this.#rate.begin(this.server.clock.now);
     this.#deadlines.setRead(this.server.timeouts.receiveMs);
   }
-
-  readonly #receiverFailed = (error: unknown): void => {
-    const exchange = this.#reading ?? this.first;
-    if (exchange !== null) this.handlerFailed(exchange, error);
-    else this.server.report(error, null);
-  };
 
   // — answering —
 
@@ -471,22 +470,21 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   #settle(exchange: ServerExchange): void {
     const body = exchange.requestBody;
     if (body !== null && !body.hasReceiver) {
-      this.#leftovers.delete(body);
+      this.#leftovers?.delete(body);
       body.discard();
     }
     if (exchange.wantsFinish) this.stream.onFlushed((error) => exchange.finished(error));
     if (this.stream.needsDrain) this.#deadlines.armSend();
   }
 
-  readonly handlerFailed = (exchange: Exchange, error: unknown): void => {
+  handlerFailed(exchange: ServerExchange, error: unknown): void {
     this.server.counters.handlerErrors += 1;
     this.server.report(error, exchange);
-    const failed = exchange as ServerExchange;
-    if (!failed.open) return;
-    if (failed.responded)
+    if (!exchange.open) return;
+    if (exchange.responded)
       this.fail(new HttpError("ERR_EXCHANGE_ABANDONED", "the handler failed midway", { cause: error }));
-    else failed.respond(500, ERROR_FIELDS, "500 Internal Server Error\n");
-  };
+    else exchange.respond(500, ERROR_FIELDS, "500 Internal Server Error\n");
+  }
 
   // — what the client did wrong —
 
@@ -636,8 +634,8 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   }
 
   #abortAll(error: Error): void {
-    for (const body of this.#leftovers) body.fail(error);
-    this.#leftovers.clear();
+    for (const body of this.#leftovers ?? []) body.fail(error);
+    this.#leftovers = null;
     this.#tail = null;
     const { counters } = this.server;
     for (let exchange = this.first; exchange !== null; exchange = this.first) {
@@ -693,5 +691,11 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     return next;
   }
 }
+
+/** One function for all connections. */
+const HANDLER_FAILED = (exchange: Exchange, error: unknown): void => {
+  const failed = exchange as ServerExchange;
+  failed.owner.handlerFailed(failed, error);
+};
 
 const ERROR_FIELDS = Object.freeze(["content-type", "text/plain"]);

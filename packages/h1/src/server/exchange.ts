@@ -92,6 +92,7 @@ export class ServerExchange implements Exchange {
     this.asksUpgrade = asksUpgrade;
     this.#parts = parts;
     this.requestBody = body;
+    if (body !== null) body.exchange = this;
     this.#head = head;
   }
 
@@ -132,6 +133,11 @@ export class ServerExchange implements Exchange {
   }
 
   get connection(): ConnectionInfo {
+    return this.#connection;
+  }
+
+  /** For the connection's own code. */
+  get owner(): ServerConnection {
     return this.#connection;
   }
 

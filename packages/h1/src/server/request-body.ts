@@ -1,16 +1,16 @@
 // request-body.ts — a request body on its way to its receiver: handed on at once, or copied and kept within a budget.
 import type { Arena, Lease } from "@percore/core";
 import { type BodyReceiver, type Context, captureContext, type Fields, HttpError } from "@percore/http";
+import type { ServerExchange } from "./exchange.ts";
 
 /** Kept bytes are gathered in blocks of this size. */
 const BLOCK_BYTES = 16_384;
 
-/** Told what the receiver's methods throw. */
-export type ReceiverFailed = (error: unknown) => void;
-
 export class RequestBody {
   /** Bytes announced, or -1. */
   readonly length: number;
+  /** Whose body it is: what its receiver throws is that handler's failure. */
+  exchange: ServerExchange | null = null;
   /** Bytes that have come. */
   received = 0;
   /** Bytes kept because nobody takes them now. */
@@ -24,7 +24,6 @@ export class RequestBody {
   /** Bytes that had come when discarding began. */
   discardedFrom = 0;
   readonly #arena: Arena;
-  readonly #receiverFailed: ReceiverFailed;
   #receiver: BodyReceiver | null = null;
   #context: Context | null = null;
   #paused = false;
@@ -34,10 +33,9 @@ export class RequestBody {
   #abandoned = false;
   #kept: Lease[] = [];
 
-  constructor(arena: Arena, length: number, receiverFailed: ReceiverFailed) {
+  constructor(arena: Arena, length: number) {
     this.#arena = arena;
     this.length = length;
-    this.#receiverFailed = receiverFailed;
   }
 
   get hasReceiver(): boolean {
@@ -141,7 +139,8 @@ export class RequestBody {
     try {
       this.#context(() => what(receiver));
     } catch (error) {
-      this.#receiverFailed(error);
+      const { exchange } = this;
+      exchange?.owner.handlerFailed(exchange, error);
     }
   }
 
