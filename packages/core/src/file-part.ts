@@ -60,15 +60,19 @@ export class FilePartReader implements RingOwner {
       block.unref();
       return;
     }
-    if (result > 0) {
-      this.#queue.putBeforeFile(block, result);
-    } else {
-      block.unref();
-      this.#queue.endFile(result === 0 ? shortFile() : new SystemError("read", -result));
+    try {
+      if (result > 0) {
+        this.#queue.putBeforeFile(block, result);
+      } else {
+        block.unref();
+        this.#queue.endFile(result === 0 ? shortFile() : new SystemError("read", -result));
+      }
+    } finally {
+      // Also when the file's writer throws: the stream goes on with what follows the file.
+      this.#onPart();
     }
-    this.#onPart();
   }
 
-  /** What its stream's callbacks throw is the stream's to answer for; it hears of it through the runtime. */
+  /** A writer's callback has thrown; the runtime has reported it, and the file is off the queue. */
   crash(): void {}
 }

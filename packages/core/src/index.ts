@@ -32,7 +32,8 @@ export {
   type RuntimeStats,
   type Settler,
 } from "./runtime.ts";
-export { HIGH_WATER_BYTES, SocketStream } from "./socket-stream.ts";
+export { HIGH_WATER_BYTES } from "./socket-sender.ts";
+export { SocketStream } from "./socket-stream.ts";
 export { STAT, STATS_BYTES, type StatName, Stats, type StatsSnapshot } from "./stats.ts";
 export { type PeerAddress, RESERVE_BYTES_MAX, type Stream, type StreamHandler, type StreamInfo } from "./stream.ts";
 export { Interval, interval, sleep, spawn, Task, type TaskOptions, timeout } from "./tasks.ts";

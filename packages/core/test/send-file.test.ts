@@ -114,3 +114,29 @@ overDrivers("what sendfile cannot map is read and written", {}, async (t, runtim
   closeSync(file);
   await listener.close();
 });
+
+overDrivers(
+  "a writer whose callback throws loses its connection or the file, never the thread",
+  { onError: () => {} },
+  async (t, runtime) => {
+    for (const name of [path, "/proc/self/mountinfo"]) {
+      const file = openSync(name, "r");
+      const { listener, port, handlers } = await serve(runtime, (stream) => {
+        stream.sendFile(file, 0, 10, () => {
+          throw new Error("callback");
+        });
+        stream.end();
+        return new Recorder(stream);
+      });
+      const socket = await client(port);
+      socket.resume();
+      socket.end();
+      await handlers[0]?.closed;
+      await until(() => handlers[0]?.closes === 1);
+      t.equal(handlers[0].closes, 1, name);
+      closeSync(file);
+      await listener.close();
+    }
+    t.equal(runtime.stats.handlerErrors, 2);
+  },
+);
