@@ -49,8 +49,11 @@ export class Supervised implements Uplink {
     this.#mainDone = true;
     this.up();
     this.#send({ type: "ended" });
-    // The promise that run() gave out in this thread stays pending; at top level, node would call that an error.
-    process.exitCode ??= 0;
+    // The promise that run() gave out in this thread stays pending; at top level node would warn of that at the end. Who
+    // has something of its own to do then keeps the last word, and the warning.
+    process.once("beforeExit", (code) => {
+      if (process.listenerCount("beforeExit") === 0) process.exit(code);
+    });
   }
 
   /** main has failed: tells why, then ends this thread. */
@@ -153,8 +156,9 @@ export class Supervised implements Uplink {
   }
 }
 
+/** Resolves when the main thread has asked for more than what was written so far. */
 const written = (stream: NodeJS.WriteStream): Promise<void> =>
-  stream.writableLength === 0 ? Promise.resolve() : new Promise((resolve) => stream.write("", () => resolve()));
+  new Promise((resolve) => stream.write("", () => resolve()));
 
 const take = <T>(requests: Map<number, Request<T>>, id: number): Request<T> | undefined => {
   const request = requests.get(id);

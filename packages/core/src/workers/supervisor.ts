@@ -37,6 +37,9 @@ export interface SupervisorOptions {
 /** A worker that holds out so long starts again with the shortest delay, milliseconds. */
 const STABLE_MS = 10_000;
 
+/** What a thread ends with whose program waits at top level for a promise that nobody is left to settle. */
+const UNSETTLED_AWAIT = 13;
+
 export class Supervisor implements Controller {
   /** Resolves when every main has ended; rejects when the program cannot start. */
   readonly ended: Promise<void>;
@@ -248,7 +251,8 @@ export class Supervisor implements Controller {
     const called = slot.state === "running";
     slot.state = "waiting";
     void this.#registry.leave(slot.index);
-    const error = slot.failure ?? thrown ?? (code === 0 ? null : exitError(code));
+    const inOrder = code === 0 || (code === UNSETTLED_AWAIT && slot.mainEnded);
+    const error = slot.failure ?? thrown ?? (inOrder ? null : exitError(code));
     if (intent === "leave" || this.#failure !== null) {
       this.#finish(slot);
     } else if (intent === "replace") {
@@ -299,7 +303,10 @@ export class Supervisor implements Controller {
   }
 
   #check(): void {
-    if (this.#failure === null && this.#slots.every((slot) => slot.mainEnded)) this.#settleEnded.resolve();
+    // Two turns later, when the last lines that workers printed have gone through this thread.
+    if (this.#failure === null && this.#slots.every((slot) => slot.mainEnded)) {
+      setImmediate(() => setImmediate(this.#settleEnded.resolve));
+    }
     for (const wake of this.#waiting) wake();
   }
 
@@ -321,7 +328,7 @@ const settled = (slot: WorkerSlot): boolean => slot.ready || slot.state === "fin
 const exitError = (code: number): Error =>
   new CoreError(
     "ERR_WORKER_FAILED",
-    code === 13
+    code === UNSETTLED_AWAIT
       ? "the worker ended with its main unfinished: nothing was left that could have continued it"
       : `the worker ended with exit code ${code}`,
   );

@@ -159,6 +159,7 @@ t.test("a program with several runs has workers for each", async (t) => {
     exit.stderr,
   );
   t.equal(lines(exit).at(-1), "after");
+  t.equal(exit.stderr, "", "no warning of an await that never settles");
 });
 
 t.test("which module it is", async (t) => {
