@@ -1,3 +1,4 @@
+export { PREFACE } from "./codec/frame.ts";
 export {
   blockBound,
   type DecoderLimits,
@@ -11,3 +12,7 @@ export {
 } from "./codec/hpack/codec.ts";
 export { Field, FieldName, FieldValue } from "./codec/hpack/field.ts";
 export { OWN_CODEC as hpack } from "./codec/hpack/own-codec.ts";
+export { ErrorCode, H2_ERRORS, H2Error, type H2ErrorCode } from "./errors.ts";
+export { DEFAULT_H2_LIMITS, type H2Limits } from "./limits.ts";
+export type { ServerConnection } from "./server/connection.ts";
+export { type Clock, type H2Counters, H2Server, type H2ServerOptions } from "./server/server.ts";
