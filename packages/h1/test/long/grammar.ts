@@ -191,7 +191,11 @@ const request = (choice: Choice, odd: boolean): string => {
   for (let count = choice.number(6); count > 0; count -= 1) lines.push(choice.one(FIELDS));
   if (choice.rarely(6)) lines.push(choice.one(RARE_FIELDS));
   if (breaks === 3) lines.splice(choice.number(lines.length + 1), 0, choice.one(ODD_FIELDS));
-  if (breaks === 4) while (lines.length < 14) lines.push(choice.one(FIELDS));
+  if (breaks === 4) {
+    // Around the limit of twelve, not far beyond it.
+    for (const count = 11 + choice.number(4); lines.length < count; )
+      lines.push(choice.one(["X-A: b", "x-a: c", "X-Empty:", "A: 1"]));
+  }
   const data = choice.one(BODIES);
   let body = "";
   if (choice.rarely(2)) {
