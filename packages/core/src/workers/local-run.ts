@@ -123,12 +123,20 @@ export class LocalRun implements Controller {
 
   async #runPrivileged(main: () => Promise<unknown>): Promise<void> {
     this.member.hold();
+    let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((_, reject) => {
-      setTimeout(() => {
-        if (!this.#dropped) reject(privilegesLate("main is"));
+      timer = setTimeout(() => {
+        if (this.#dropped) return;
+        // Nothing was accepted, and nothing will be.
+        void this.terminate();
+        reject(privilegesLate("main is"));
       }, READY_MS_MAX).unref();
     });
-    await Promise.race([main(), late]);
+    try {
+      await Promise.race([main(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
     this.ready();
   }
 }

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import t from "tap";
 import { resolveIdentity } from "../../src/workers/privileges.ts";
 import { askOnce } from "./client.ts";
-import { Program, programPath } from "./program.ts";
+import { type Exit, Program, programPath } from "./program.ts";
 
 const tables: Record<string, string> = {
   "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n# a comment\nwww:x:33:34:www:/var/www:/bin/false\n",
@@ -62,4 +62,20 @@ t.test("whoever may not do it is told", { skip: notRoot }, async (t) => {
   // `-e` shifts argv by one: the program reads its options where they are.
   const exit = await demoted.exited;
   t.match(exit.stdout, /failed: ERR_PRIVILEGES cannot become user 65534, group 65534: EPERM/);
+});
+
+t.test("a main that is never ready is not left running as root", { skip: notRoot }, async (t) => {
+  t.setTimeout(60_000);
+  const never = (workers: number): Promise<Exit> => {
+    const options = {
+      run: { workers, setuid: 65_534, setgid: 65_534 },
+      mainNever: true,
+      listen: [{ port: 0, hostname }],
+    };
+    return new Program(t, [programPath("server"), JSON.stringify(options)]).exited;
+  };
+  for (const exit of await Promise.all([never(1), never(2)])) {
+    t.match(exit.stdout, /failed: ERR_PRIVILEGES privileges were not dropped: after 10000 ms .* not ready/);
+    t.equal(exit.code, 7);
+  }
 });
