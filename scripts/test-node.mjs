@@ -1,4 +1,7 @@
-// test-node.mjs — `npm run test:node -- 24 [package…]`: the compiled suites under another Node, which npm provides.
+// test-node.mjs — the compiled suites under another Node, which npm provides.
+//
+//   npm run test:node -- 24                          every suite
+//   npm run test:node -- 24 native server/black-box  one package's, and one folder of another's
 //
 // The binary and an addon compiled against its headers live in .cache/node-<version>/; the tree's own addon stays.
 import { existsSync, mkdirSync } from "node:fs";
@@ -13,7 +16,9 @@ const SUITE_MS = 8 * 60_000;
 
 const usage = (problem) => {
   const rooms = packages().map(({ room }) => room);
-  process.stderr.write(`${problem}\nUsage: npm run test:node -- VERSION [package…]     e.g. 24, or 22 core server\n`);
+  process.stderr.write(
+    `${problem}\nUsage: npm run test:node -- VERSION [package[/folder of its tests]…]     e.g. 24 core server/black-box\n`,
+  );
   process.stderr.write(`Packages: ${rooms.join(", ")}\n`);
   process.exit(64);
 };
@@ -49,7 +54,18 @@ const environment = (node) => ({
 const [version, ...chosen] = process.argv.slice(2);
 if (version === undefined || !/^\d+(\.\d+){0,2}$/.test(version)) usage("Which Node?");
 const rooms = packages().map(({ room }) => room);
-for (const name of chosen) if (!rooms.includes(name)) usage(`Not known: ${name}`);
+for (const name of chosen) if (!rooms.includes(name.split("/")[0])) usage(`Not known: ${name}`);
+
+/** Whether a compiled test file belongs to what was asked for: a package, or a folder of its tests. */
+const isOf = (name, { room, directory }, file) => {
+  const within = path.relative(directory, file).replace(/^build\//, "");
+  return name === room || (name.startsWith(`${room}/`) && within.startsWith(`test/${name.slice(room.length + 1)}/`));
+};
+
+const filesOf = (subject) => {
+  const files = testFiles(subject.directory);
+  return chosen.length === 0 ? files : files.filter((file) => chosen.some((name) => isOf(name, subject, file)));
+};
 
 const { node, addon } = await orExit(async () => {
   await setup();
@@ -61,15 +77,20 @@ const { node, addon } = await orExit(async () => {
     addon: await compileAddonCopy(path.join(CACHE, `node-${version}`, "native"), { way, env }),
   };
 });
+for (const name of chosen) {
+  const some = packages().some((subject) => filesOf(subject).some((file) => isOf(name, subject, file)));
+  if (!some) usage(`No tests: ${name}`);
+}
 const { Report } = await import("./report.mjs");
 const { runSuite } = await import("./suite.mjs");
 
 const report = new Report(`percore under Node ${readJson(path.join(node, "package.json")).version}`);
 const env = { ...environment(node), PERCORE_ADDON: addon };
 for (const subject of packages()) {
-  if (chosen.length > 0 && !chosen.includes(subject.room)) continue;
-  if (testFiles(subject.directory).length === 0) continue;
+  const files = filesOf(subject);
+  if (files.length === 0) continue;
   const { results, seconds } = await runSuite(subject, {
+    files,
     timeoutMs: SUITE_MS,
     env,
     node: path.join(node, "bin", "node"),
