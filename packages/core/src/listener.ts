@@ -40,14 +40,19 @@ const CONNECTIONS_MAX: number = Number.MAX_SAFE_INTEGER;
 /** Rounds of accepting what is queued before a closing listener gives up on a flood of new connections. */
 const CLOSE_ROUNDS_MAX = 64;
 
+/** @throws {CoreError} ERR_OPTION_INVALID. */
+export const checkListenOptions = (options: ListenOptions): void => {
+  checkRange("connectionsMax", options.connectionsMax, 1, CONNECTIONS_MAX);
+  checkRange("backlog", options.backlog, 1, BACKLOG_MAX);
+};
+
 /**
  * Opens a listener. `onStream` is called in the turn of the completion; it attaches a handler to the stream, which is
  * its own from then on.
  * @throws what bindSocket and adoptSocket throw; the signal's reason when it has fired before.
  */
 export const listen = async (options: ListenOptions, onStream: (stream: SocketStream) => void): Promise<Listener> => {
-  checkRange("connectionsMax", options.connectionsMax, 1, CONNECTIONS_MAX);
-  checkRange("backlog", options.backlog, 1, BACKLOG_MAX);
+  checkListenOptions(options);
   const runtime = options.runtime ?? currentRuntime();
   options.signal?.throwIfAborted();
   const bound = options.fd === undefined ? await bindSocket(options) : adoptSocket(options.fd);

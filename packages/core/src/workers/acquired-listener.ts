@@ -1,6 +1,8 @@
 // acquired-listener.ts — a worker's share of a listening address: its own socket, and those of workers that are down.
 import { assert } from "../assert.ts";
-import { type Listener, type ListenOptions, listen } from "../listener.ts";
+import { adoptSocket } from "../bind.ts";
+import { Listener, type ListenOptions } from "../listener.ts";
+import { currentRuntime } from "../runtime.ts";
 import type { SocketStream } from "../socket-stream.ts";
 import type { PeerAddress } from "../stream.ts";
 
@@ -87,6 +89,7 @@ export class AcquiredListener {
       const { fds, ownsFds, address } = await acquire();
       this.#address = address;
       await Promise.all(fds.map((fd) => this.adopt(fd, ownsFds)));
+      this.#options.signal?.addEventListener("abort", () => void this.close(), { once: true });
     })();
     this.#opening = opening.catch(() => {});
     return opening;
@@ -121,10 +124,13 @@ export class AcquiredListener {
 
   async #listen(fd: number, ownsFd: boolean): Promise<Listener> {
     for (const listener of this.#left) if (listener.connections === 0) this.#left.delete(listener);
-    const listener = await listen({ ...this.#options, fd, ownsFd }, this.#onStream);
+    const { signal: _, ...options } = this.#options;
+    const runtime = options.runtime ?? currentRuntime();
+    const listener = new Listener(runtime, adoptSocket(fd), { ...options, fd, ownsFd }, this.#onStream);
     listener.connectionsMax = this.#connectionsMax;
-    this.#open.add(listener);
+    // In this turn, before it begins to accept: whoever waits for privileges to be dropped must not be served by root.
     if (this.#paused) listener.pause();
+    this.#open.add(listener);
     return listener;
   }
 }

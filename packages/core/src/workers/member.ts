@@ -1,7 +1,7 @@
 // member.ts — this thread as one of the workers, alone or under a supervisor: what it listens on, what it has to drain
 // before it ends, and the memory it shares with the others.
 import { adoptSocket, bindSocket } from "../bind.ts";
-import type { ListenOptions } from "../listener.ts";
+import { checkListenOptions, type ListenOptions } from "../listener.ts";
 import type { PeerAddress } from "../stream.ts";
 import { type Acquire, AcquiredListener, type OnStream } from "./acquired-listener.ts";
 import { targetKey } from "./listener-registry.ts";
@@ -66,6 +66,8 @@ export class Member {
   }
 
   async acquire(options: ListenOptions, onStream: OnStream): Promise<AcquiredListener> {
+    checkListenOptions(options);
+    options.signal?.throwIfAborted();
     const { port, hostname, unix, unixMode, backlog, fd } = options;
     const target: ListenTarget = { port, hostname, unix, unixMode, backlog, fd };
     const key = this.#freeKey(target);
