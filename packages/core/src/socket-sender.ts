@@ -236,9 +236,16 @@ export class SocketSender {
       this.#socket.closeWith(null, false);
     } else if (!this.#finSent) {
       this.#finSent = true;
-      const failed = shutdown(this.#socket.fd, constants.SHUT_WR);
-      if (failed < 0) this.#socket.closeWith(new SystemError("shutdown", -failed), false);
+      const failed = -shutdown(this.#socket.fd, constants.SHUT_WR);
+      if (failed > 0) this.#onFinFailed(failed);
     }
+  }
+
+  /** The peer has reset the connection before our FIN: where a receive is under way, that one says so, and how. */
+  #onFinFailed(code: number): void {
+    const reset = code === errno.ENOTCONN;
+    if (reset && this.#socket.receiver.receiving) return;
+    this.#socket.closeWith(new SystemError("shutdown", reset ? errno.ECONNRESET : code), false);
   }
 }
 

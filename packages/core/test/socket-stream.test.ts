@@ -1,5 +1,5 @@
 // socket-stream.test.ts — the stream against a scripted kernel: what it submits, and every way its operations can complete.
-import { errno, OP, RING, socketpair } from "@percore/native";
+import { close, constants, errno, OP, RING, socket, socketpair } from "@percore/native";
 import t, { type Test } from "tap";
 import { Runtime } from "../src/runtime.ts";
 import { SocketStream } from "../src/socket-stream.ts";
@@ -23,13 +23,13 @@ interface Scene {
 const play = async (
   t: Test,
   act: (scene: Scene) => Promise<void>,
-  options: { receiveBuffers?: number } = {},
+  options: { receiveBuffers?: number; fd?: number } = {},
 ): Promise<void> => {
   const kernel = new ScriptedRing();
   const runtime = new Runtime({ native: kernel, arenaBytes: 32 * 1024 * 1024, onError: () => {}, ...options });
   const ends = socketpair(1);
   if (typeof ends === "number") throw new Error(`socketpair: ${ends}`);
-  const stream = new SocketStream(runtime, ends[0], runtime.downstream);
+  const stream = new SocketStream(runtime, options.fd ?? ends[0], runtime.downstream);
   const recorder = new Recorder(stream);
   const scene: Scene = {
     kernel,
@@ -51,6 +51,8 @@ const play = async (
   await windDown(scene);
   t.equal(runtime.stats.leases, 0, "no lease is outstanding");
   runtime.close();
+  // The scripted kernel closes nothing.
+  for (const fd of [...ends, options.fd ?? -1]) close(fd);
 };
 
 /** Completes what is submitted as a kernel does that cancels everything, until nothing is. */
@@ -217,6 +219,30 @@ t.test("end: what is queued leaves first; both ends closed is an orderly close",
     t.same([recorder.closes, recorder.error], [1, null]);
   }),
 );
+
+t.test("a FIN after the peer's reset: the receive tells, or the stream does", async (t) => {
+  for (const paused of [false, true]) {
+    // shutdown(2) says ENOTCONN when the peer has reset the connection, and so it does of one that never was.
+    const fd = socket(constants.AF_INET, constants.SOCK_STREAM, 0);
+    const act = async (scene: Scene): Promise<void> => {
+      const { stream, recorder, submitted, complete } = scene;
+      stream.attach(recorder);
+      if (paused) stream.pause();
+      const [operation] = await submitted();
+      stream.end();
+      await Promise.resolve();
+      if (!paused) {
+        t.equal(recorder.closes, 0, "the receive is still to come");
+        await complete([operation, -errno.ECONNRESET]);
+      } else {
+        await complete([operation, -errno.ECANCELED]);
+      }
+      await windDown(scene);
+      t.equal(recorder.code, "ECONNRESET", paused ? "paused" : "receiving");
+    };
+    await play(t, act, { fd });
+  }
+});
 
 t.test("reset: the kernel is an owner until the last completion", (t) =>
   play(t, async ({ stream, recorder, runtime, submitted, complete }) => {
