@@ -64,7 +64,9 @@ t.test("a reader that does not read stops the writer", async (t) => {
   let size = 0;
   for await (const chunk of b) size += chunk.length;
   t.equal(size, 300_000);
-  await once(a.resume(), "close");
+  a.resume();
+  // Node 24 has closed it by now.
+  if (!a.closed) await once(a, "close");
   leaks.assertNone();
 });
 
