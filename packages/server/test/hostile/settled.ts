@@ -32,7 +32,7 @@ export const assertSettled = async (t: Test, target: Target): Promise<void> => {
 };
 
 /** First lines of what was written to standard error, but for what `expected` allows. */
-const unexpectedReports = (stderr: string, expected: RegExp | undefined): string[] =>
+export const unexpectedReports = (stderr: string, expected: RegExp | undefined): string[] =>
   stderr.split("\n").filter((line) => /^\S/.test(line) && line !== "}" && !expected?.test(line));
 
 /**
