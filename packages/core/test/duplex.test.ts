@@ -64,9 +64,9 @@ t.test("a reader that does not read stops the writer", async (t) => {
   let size = 0;
   for await (const chunk of b) size += chunk.length;
   t.equal(size, 300_000);
-  a.resume();
-  // Node 24 has closed it by now.
-  if (!a.closed) await once(a, "close");
+  // A loop to the end of the readable side destroys the whole duplex under Node 20, and leaves the other side under 24.
+  if (!b.destroyed) b.end();
+  await once(a.resume(), "close");
   leaks.assertNone();
 });
 
