@@ -150,8 +150,8 @@ const FOREIGN: readonly HostileCase[] = [
   { name: "an SSH banner", send: "SSH-2.0-OpenSSH_9.2\r\n", outcomes: refused(400, 501) },
   { name: "SOCKS5", send: "\x05\x01\x00", outcomes: [...refused(), ...dropped()] },
   {
-    name: "the HTTP/2 preface",
-    send: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    name: "the beginning of the HTTP/2 preface",
+    send: "PRI * HTTP/2.0\r\n\r\nno\r\n\r\n",
     outcomes: [...refused(400, 505, 501), ...dropped()],
   },
   {
