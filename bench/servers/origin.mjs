@@ -11,7 +11,8 @@ const give = (reason) => {
 };
 
 if (!/^\d+$/.test(PORT ?? "")) give("PORT is missing");
-if (PROTO !== "h1") give(`PROTO=${PROTO} is not served by this version`);
+// Both are answered on the one port; the name says what the load will speak.
+if (PROTO !== "h1" && PROTO !== "h2") give(`PROTO=${PROTO} is not served by this version`);
 if (TLS !== "0") give(`TLS=${TLS} is not served by this version`);
 if (HANDLER !== "fetch" && HANDLER !== "raw") give("HANDLER is fetch or raw");
 

@@ -1,9 +1,8 @@
 // acceptor.ts — a new connection on its way to the protocol that serves it.
 import { type ProxyProtocolOptions, proxyProtocol, type Stream } from "@percore/core";
-import type { H1Server } from "@percore/h1";
 
 /** Takes an unattached stream: attaches to it, or hands it to the next stage. */
-type Stage = (stream: Stream) => void;
+export type Stage = (stream: Stream) => void;
 
 /**
  * The stages a connection passes, outermost first: PROXY protocol, then the protocol itself. Each gives on a Stream, so a
@@ -14,8 +13,8 @@ export class Acceptor {
   /** Connections that were refused for their PROXY header. */
   refused = 0;
 
-  constructor(h1: H1Server, proxy: ProxyProtocolOptions | undefined) {
-    const serve: Stage = (stream) => void h1.accept(stream);
+  /** @param serve the protocol, or what tells protocols apart */
+  constructor(serve: Stage, proxy: ProxyProtocolOptions | undefined) {
     this.#first = proxy === undefined ? serve : this.#behindProxy(proxy, serve);
   }
 

@@ -1,8 +1,9 @@
 // local-server.ts — the part of a server that one thread serves: listener, protocol, drain.
 import { acquireListener, currentRuntime, onDrain, type PeerAddress, type Runtime } from "@percore/core";
-import { type H1Counters, H1Server } from "@percore/h1";
+import { H1Server } from "@percore/h1";
+import { H2Server } from "@percore/h2";
 import type { Handler } from "@percore/http";
-import { Acceptor } from "./acceptor.ts";
+import { Acceptor, type Stage } from "./acceptor.ts";
 import { ServerError } from "./errors.ts";
 import { fetchHandler } from "./fetch/adapter.ts";
 import type { Report } from "./fetch/outcome.ts";
@@ -10,6 +11,8 @@ import type { Request } from "./fetch/request.ts";
 import type { Response } from "./fetch/response.ts";
 import { fetchFromMemory } from "./memory-client.ts";
 import { DEFAULT_PORT, type Settings } from "./options.ts";
+import { PrefaceGate } from "./preface.ts";
+import { type ProtocolCounters, sumCounters } from "./server-stats.ts";
 import { Waiting } from "./waiting.ts";
 
 type AcquiredListener = Awaited<ReturnType<typeof acquireListener>>;
@@ -20,6 +23,8 @@ export class LocalServer {
   readonly #waiting: Waiting;
   #runtime: Runtime | null = null;
   #h1: H1Server | null = null;
+  #h2: H2Server | null = null;
+  #gate: PrefaceGate | null = null;
   #acceptor: Acceptor | null = null;
   #listener: AcquiredListener | null = null;
   #forgetDrain: (() => void) | null = null;
@@ -43,8 +48,8 @@ export class LocalServer {
     return this.#runtime;
   }
 
-  get counters(): H1Counters | null {
-    return this.#h1?.counters ?? null;
+  get counters(): ProtocolCounters | null {
+    return this.#h1 === null ? null : sumCounters(this.#h1.counters, this.#h2?.counters ?? null, this.#gate);
   }
 
   /** Resolves when it has been closed, by whomever. */
@@ -74,7 +79,12 @@ export class LocalServer {
   async fetch(request: Request): Promise<Response> {
     if (this.#closing !== null) throw new ServerError("ERR_SERVER_CLOSED", "the server has been closed");
     const acceptor = this.#prepare(this.#runtime ?? currentRuntime());
-    return fetchFromMemory((this.#runtime as Runtime).arena, (stream) => acceptor.accept(stream), request);
+    // It speaks HTTP/1.1, whatever is served outside.
+    const accept: Stage =
+      this.#settings.given.http1 === false
+        ? (stream) => void this.#h1?.accept(stream)
+        : (stream) => acceptor.accept(stream);
+    return fetchFromMemory((this.#runtime as Runtime).arena, accept, request);
   }
 
   /**
@@ -89,7 +99,7 @@ export class LocalServer {
   /** Ends everything now. */
   async reset(): Promise<void> {
     const stopped = this.#listener?.close();
-    this.#h1?.close();
+    this.#closeAll();
     this.#closing ??= Promise.resolve();
     await stopped;
     this.#forgetDrain?.();
@@ -98,26 +108,39 @@ export class LocalServer {
 
   async #close(deadlineMs: number): Promise<void> {
     const end = Date.now() + deadlineMs;
-    const h1 = this.#h1;
-    const late = setTimeout(() => h1?.close(), deadlineMs);
+    const late = setTimeout(() => this.#closeAll(), deadlineMs);
     // At once, so that the next answer on every connection says that it is the last.
-    void h1?.drain();
+    void this.#drainAll();
     // What is queued on the listener is accepted first, and drained with the others.
     await this.#listener?.close();
-    await h1?.drain();
+    await this.#drainAll();
     clearTimeout(late);
     await this.#waiting.settle(Math.min(this.#settings.waitUntilMs, Math.max(0, end - Date.now())));
     this.#forgetDrain?.();
     this.#resolveClosed();
   }
 
+  async #drainAll(): Promise<void> {
+    // Who is told apart meanwhile goes to a server that drains already.
+    const served = [this.#h1?.drain(), this.#h2?.drain()];
+    await this.#gate?.drain();
+    await Promise.all(served);
+    await Promise.all([this.#h1?.drain(), this.#h2?.drain()]);
+  }
+
+  #closeAll(): void {
+    this.#gate?.close();
+    this.#h1?.close();
+    this.#h2?.close();
+  }
+
   #prepare(runtime: Runtime): Acceptor {
     if (this.#acceptor !== null) return this.#acceptor;
-    const { given, limits, timeouts } = this.#settings;
+    const { given, limits, timeouts, h2 } = this.#settings;
     const { arena } = runtime;
     const { autoContinue = true, allowHalfClose } = given;
     this.#runtime = runtime;
-    this.#h1 = new H1Server({
+    const shared = {
       arena,
       clock: runtime,
       handler: this.#handler(autoContinue),
@@ -125,10 +148,24 @@ export class LocalServer {
       timeouts,
       autoContinue,
       allowHalfClose,
-      report: (error) => this.#report(error),
-    });
-    this.#acceptor = new Acceptor(this.#h1, given.proxyProtocol);
+      report: (error: unknown) => this.#report(error),
+    };
+    this.#h1 = new H1Server(shared);
+    if (h2 !== null) this.#h2 = new H2Server({ ...shared, h2 });
+    this.#acceptor = new Acceptor(this.#protocol(runtime), given.proxyProtocol);
     return this.#acceptor;
+  }
+
+  /** The protocol that connections speak, or what tells which. */
+  #protocol(runtime: Runtime): Stage {
+    const { given, timeouts } = this.#settings;
+    const h1: Stage = (stream) => void this.#h1?.accept(stream);
+    const h2: Stage = (stream) => void this.#h2?.accept(stream);
+    if (this.#h2 === null) return h1;
+    if (given.http1 === false) return h2;
+    const gate = new PrefaceGate(runtime, timeouts.headersMs, timeouts.lingerMs, h1, h2);
+    this.#gate = gate;
+    return (stream) => gate.accept(stream);
   }
 
   #handler(autoContinue: boolean): Handler {

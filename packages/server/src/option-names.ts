@@ -1,5 +1,6 @@
 // option-names.ts — limits and timeouts under our names, which carry their units, or the WinterTC draft's.
 import type { ProxyProtocolOptions, RuntimeOptions } from "@percore/core";
+import { DEFAULT_H2_LIMITS, type H2Limits } from "@percore/h2";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type HttpLimits, type HttpTimeouts } from "@percore/http";
 import { invalid, show, unknown } from "./option-errors.ts";
 
@@ -41,6 +42,10 @@ export const checkTimeouts = (given: object | undefined): CheckedTimeouts => {
   const { waitUntilMs, ...http } = resolve("timeouts", given, TIMEOUT_ALIASES, known);
   return { http, waitUntilMs };
 };
+
+/** @throws {ServerError} ERR_OPTION_INVALID, which names the limit. */
+export const checkH2Limits = (given: object): Partial<H2Limits> =>
+  resolve("http2", given, {}, Object.keys(DEFAULT_H2_LIMITS));
 
 /** Every name of an object, against those it may have. Its values are checked by whoever takes them. */
 type Names<Of> = { readonly [Name in keyof Required<Of>]: true };

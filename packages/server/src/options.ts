@@ -1,9 +1,10 @@
 // options.ts — what serve() takes, with every default, and what it makes of it: every option is honoured or refused.
 import type { CpusOption, DriverOption, ProxyProtocolOptions, RunOptions, RuntimeOptions } from "@percore/core";
+import { DEFAULT_H2_LIMITS, type H2Limits } from "@percore/h2";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Handler, type HttpLimits, type HttpTimeouts } from "@percore/http";
 import { type ConnectHandler, type ErrorHandler, type FetchHandler, PROTOCOL_MARK } from "./fetch/adapter.ts";
 import { invalid, show, unknown } from "./option-errors.ts";
-import { checkLimits, checkNames, checkTimeouts } from "./option-names.ts";
+import { checkH2Limits, checkLimits, checkNames, checkTimeouts } from "./option-names.ts";
 import type { Server } from "./server.ts";
 
 export interface ServeOptions extends Pick<RunOptions, "setuid" | "setgid"> {
@@ -58,6 +59,10 @@ export interface ServeOptions extends Pick<RunOptions, "setuid" | "setgid"> {
   readonly autoContinue?: boolean;
   /** Goes on answering a client that has closed its sending side. Default false: it has left. */
   readonly allowHalfClose?: boolean;
+  /** Serves HTTP/1.1. Default true. */
+  readonly http1?: boolean;
+  /** Serves HTTP/2, in the clear by prior knowledge: on the same port, told apart by the preface. Default true; limits as in H2Limits. */
+  readonly http2?: boolean | Partial<H2Limits>;
 
   // — life —
   /** Called once it listens; with workers, in the supervisor. */
@@ -115,6 +120,8 @@ export interface Settings {
   readonly waitUntilMs: number;
   readonly connectionsMax: number | undefined;
   readonly drainMs: number;
+  /** Null where HTTP/2 is not served. */
+  readonly h2: H2Limits | null;
 }
 
 type Check = (value: unknown) => string | null;
@@ -179,6 +186,8 @@ export const CHECKS: { readonly [Name in keyof Required<ServeOptions>]: Check } 
   proxyProtocol: type("object"),
   autoContinue: type("boolean"),
   allowHalfClose: type("boolean"),
+  http1: type("boolean"),
+  http2: either(type("boolean"), type("object")),
   onListen: type("function"),
   signal: instance(AbortSignal),
   signals: type("boolean"),
@@ -220,6 +229,8 @@ export const readSettings = (first: ServeOptions | HandlerObject, second: ServeO
   }
   checkOptions(second === undefined && mark !== undefined ? onlyOptions(first) : options);
   checkNames(options.runtime, options.proxyProtocol);
+  const { http1, http2 } = options;
+  if (http1 === false && http2 === false) throw invalid("http1 and http2 are both false: nothing is left to serve");
   const limits = checkLimits(options.limits);
   const timeouts = checkTimeouts(options.timeouts);
   if (limits.connectionsMax !== undefined && options.connectionsMax !== undefined) {
@@ -234,6 +245,7 @@ export const readSettings = (first: ServeOptions | HandlerObject, second: ServeO
     waitUntilMs: timeouts.waitUntilMs ?? DEFAULT_WAIT_UNTIL_MS,
     connectionsMax: options.connectionsMax ?? limits.connectionsMax,
     drainMs: options.drainMs ?? DEFAULT_DRAIN_MS,
+    h2: http2 === false ? null : { ...DEFAULT_H2_LIMITS, ...(typeof http2 === "object" ? checkH2Limits(http2) : {}) },
   };
 };
 

@@ -1,6 +1,8 @@
 // server-stats.ts — a server's counters: of this thread, or summed over the workers through shared memory.
 import { type Runtime, shareBuffer, sharedBuffers } from "@percore/core";
 import type { H1Counters } from "@percore/h1";
+import type { H2Counters } from "@percore/h2";
+import type { PrefaceGate } from "./preface.ts";
 
 export interface ServerStats {
   /** Connections accepted since the start. */
@@ -44,7 +46,23 @@ const NAMES: readonly (keyof ServerStats)[] = [
 const SHARED_NAME = "percore.server";
 const PUBLISH_MS = 500;
 
-export const readStats = (counters: H1Counters, runtime: Runtime): ServerStats => {
+/** What the protocols count alike. */
+export type ProtocolCounters = Pick<ServerStats, keyof ServerStats & keyof H1Counters>;
+
+/** Both protocols' counts, and the connections of which it is not known yet what they speak. */
+export const sumCounters = (h1: H1Counters, h2: H2Counters | null, gate: PrefaceGate | null): ProtocolCounters => ({
+  connections: h1.connections + (h2?.connections ?? 0) + (gate === null ? 0 : gate.size + gate.ended),
+  connectionsOpen: h1.connectionsOpen + (h2?.connectionsOpen ?? 0) + (gate?.size ?? 0),
+  requests: h1.requests + (h2?.requests ?? 0),
+  exchangesOpen: h1.exchangesOpen + (h2?.exchangesOpen ?? 0),
+  refused: h1.refused + (h2?.refused ?? 0),
+  aborted: h1.aborted + (h2?.aborted ?? 0),
+  handlerErrors: h1.handlerErrors + (h2?.handlerErrors ?? 0),
+  timeouts: h1.timeouts + (h2?.timeouts ?? 0) + (gate?.timeouts ?? 0),
+  tunnels: h1.tunnels + (h2?.tunnels ?? 0),
+});
+
+export const readStats = (counters: ProtocolCounters, runtime: Runtime): ServerStats => {
   const { bytesReceived, bytesSent, leases, receiveStarvations } = runtime.stats;
   return { ...counters, bytesReceived, bytesSent, leases, receiveStarvations };
 };

@@ -1004,6 +1004,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
   /** Our side of the stream has ended. */
   #sentEnd(exchange: ServerExchange): void {
     exchange.weEnded = true;
+    this.server.counters.exchangesOpen -= 1;
     this.#schedule?.remove(exchange);
     if (exchange.hasEnded) this.#finishes(exchange);
     if (exchange.peerEnded) {
@@ -1013,7 +1014,9 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     const body = exchange.requestBody;
     if (body === null || body.hasReceiver || exchange.isTunnel) return;
     if (!body.discarding) body.discard();
-    if (body.length - body.received > this.server.limits.discardBodyBytesMax) this.#endEarly(exchange);
+    // Without 100 Continue it does not come at all; or there is too much of it.
+    const tooMuch = body.length - body.received > this.server.limits.discardBodyBytesMax;
+    if (tooMuch || (exchange.awaitsContinue && body.received === 0)) this.#endEarly(exchange);
   }
 
   responseEnded(exchange: ServerExchange): void {
@@ -1032,7 +1035,6 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     this.#streams.delete(exchange.id);
     this.#schedule?.remove(exchange);
     this.#openCount -= 1;
-    this.server.counters.exchangesOpen -= 1;
     exchange.completed();
     if (this.#openCount === 0 && this.#drain === DRAIN_FINAL && this.#state === OPEN) this.#finish();
   }
@@ -1045,8 +1047,10 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     this.#schedule?.remove(exchange);
     this.#openCount -= 1;
     const { counters } = this.server;
-    counters.exchangesOpen -= 1;
-    if (!exchange.hasEnded || !exchange.weEnded) counters.aborted += 1;
+    if (!exchange.weEnded) {
+      counters.exchangesOpen -= 1;
+      counters.aborted += 1;
+    }
     exchange.aborted(error);
     if (this.#openCount === 0 && this.#drain === DRAIN_FINAL && this.#state === OPEN) this.#finish();
   }
@@ -1272,9 +1276,10 @@ export class ServerConnection implements StreamHandler, ConnectionInfo {
     if (error === null) return next;
     counters.timeouts += 1;
     exchange.deadline = NEVER;
-    if (exchange.responded) this.reset(exchange, ErrorCode.CANCEL, error);
+    const isHandlers = error.code === "ERR_HANDLER_TIMEOUT";
+    if (exchange.responded) this.reset(exchange, isHandlers ? ErrorCode.INTERNAL_ERROR : ErrorCode.CANCEL, error);
     else {
-      const status = error.code === "ERR_HANDLER_TIMEOUT" ? 503 : 408;
+      const status = isHandlers ? 503 : 408;
       exchange.requestBody?.fail(error);
       exchange.refuse(status, error);
     }

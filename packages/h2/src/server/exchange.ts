@@ -309,7 +309,8 @@ export class ServerExchange implements Exchange, Scheduled, Account {
   abort(error?: Error): void {
     if (this.#state >= ENDED) return;
     const reason = error ?? new HttpError("ERR_EXCHANGE_ABANDONED", "the exchange was given up by its own side");
-    this.#connection.reset(this, ErrorCode.CANCEL, reason);
+    // Not CANCEL, which some clients take for a body that is complete.
+    this.#connection.reset(this, ErrorCode.INTERNAL_ERROR, reason);
   }
 
   // — for the tunnel —
@@ -338,6 +339,11 @@ export class ServerExchange implements Exchange, Scheduled, Account {
   }
 
   // — for the connection —
+
+  /** The client sends its body only when it is told to. */
+  get awaitsContinue(): boolean {
+    return this.#awaitsContinue;
+  }
 
   get isTunnel(): boolean {
     return this.#tunnel !== null;
