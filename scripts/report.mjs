@@ -9,9 +9,16 @@ const line = (ok, name, what, seconds) =>
 /** Adds up results as they come and prints them. */
 export class Report {
   #total = new TapResults();
+  #closed = false;
 
   constructor(title) {
     say(`${title}\n`);
+    // A run that a time limit cuts off still says what it had found by then, and never that all was well.
+    process.on("exit", () => {
+      if (this.#closed) return;
+      this.#total.fail("the run", "ended by a signal or an error before its last suite");
+      this.close();
+    });
   }
 
   /** A check that passes or fails as a whole. */
@@ -32,6 +39,7 @@ export class Report {
 
   /** Prints the rest and sets the exit status: 0 only when something passed and nothing failed. */
   close() {
+    this.#closed = true;
     if (this.#total.skips.length > 0) {
       this.section("Skipped");
       for (const { name, reason } of this.#total.skips) say(`  - ${name}: ${reason}`);
