@@ -13,6 +13,9 @@ export interface DoctorOptions {
 
 type Style = Parameters<typeof styleText>[0];
 
+/** Whether colours are wanted has been decided: styleText must not look at the terminal again. */
+const ALWAYS = { validateStream: false };
+
 const SIGNS: Readonly<Record<Level, { readonly sign: string; readonly style: Style }>> = {
   ok: { sign: "✓", style: "green" },
   note: { sign: "·", style: "cyan" },
@@ -40,8 +43,8 @@ const lines = (finding: Finding, colour: boolean): string[] => {
   const { sign, style } = SIGNS[finding.level];
   const [first, ...more] = wrap(finding.text);
   // Fixes are not wrapped: they are there to be copied.
-  const fixes = (finding.fix ?? []).map((fix) => `${colour ? styleText("dim", "→") : "→"} ${fix}`);
-  const head = `  ${colour ? styleText(style, sign) : sign} ${finding.area.padEnd(AREA_WIDTH)}${first}`;
+  const fixes = (finding.fix ?? []).map((fix) => `${colour ? styleText("dim", "→", ALWAYS) : "→"} ${fix}`);
+  const head = `  ${colour ? styleText(style, sign, ALWAYS) : sign} ${finding.area.padEnd(AREA_WIDTH)}${first}`;
   return [head, ...[...more, ...fixes].map((row) => INDENT + row)];
 };
 
