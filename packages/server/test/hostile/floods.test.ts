@@ -170,8 +170,9 @@ attack(t, TARGETS, { limits: { bodyBytesMax: BODY_MAX }, timeouts: { lingerMs: 5
       await client.dispose();
       await target.idle();
       const grown = (await target.collect()).rssBytes - rssBytes;
-      // After millions of one-byte chunks V8 keeps 33 to 38 MiB of heap pages for a while, whatever is collected.
-      t.ok(grown < 48 * MIB, `${(grown / MIB).toFixed(0)} MiB more memory`);
+      // Open: 33 and 38 MiB were seen after one-byte chunks (2026-11-24, fetch on uring); the cause is not known.
+      const most = name === "chunks of one byte" ? 48 * MIB : 32 * MIB;
+      t.ok(grown < most, `${(grown / MIB).toFixed(0)} MiB more memory`);
     });
   }
 });
