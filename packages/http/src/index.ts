@@ -1,6 +1,7 @@
+export type { ClientConnection, ClientExchange, ClientRequest, ResponseReceiver } from "./client.ts";
 export { DATE_BYTES, DateCache } from "./date.ts";
 export { type Context, captureContext, dispatch, runIsolated } from "./dispatch.ts";
-export { HTTP_ERRORS, HttpError, type HttpErrorCode } from "./errors.ts";
+export { ClientError, HTTP_ERRORS, HttpError, type HttpErrorCode, type Processed } from "./errors.ts";
 export type { Body, BodyReceiver, ConnectionInfo, Exchange, Handler, HttpVersion } from "./exchange.ts";
 export {
   checkField,
