@@ -3,8 +3,8 @@ import type { Exchange } from "@percore/http";
 
 interface Known {
   readonly scheme: string;
-  readonly authority: string;
-  readonly path: string;
+  authority: string;
+  path: string;
   readonly url: string;
 }
 
@@ -23,6 +23,9 @@ export const urlOf = (exchange: Exchange): string => {
     (size * 31 + path.charCodeAt(size - 1) * 7 + path.charCodeAt(size >> 1) + authority.length) & (SLOTS - 1);
   const known = slots[slot];
   if (known !== undefined && known.path === path && known.authority === authority && known.scheme === scheme) {
+    // A head that came before brings the same string objects each time; they are compared by identity from here on.
+    known.authority = authority;
+    known.path = path;
     return known.url;
   }
   const url = makeUrl(scheme, authority, path);
