@@ -38,23 +38,29 @@ export const unexpectedReports = (stderr: string, expected: RegExp | undefined):
 /**
  * Runs `suite` against a fresh target for each of `targets`, and asserts that nothing is left of it.
  *
- * @param more `reports`: what the server may write to standard error.
+ * @param more `reports`: what the server may write to standard error; `atOnce`: targets attacked side by side, for suites
+ *   that spend their time waiting for deadlines.
  */
 export const attack = (
   t: Test,
   targets: readonly TargetOptions[],
-  { reports, ...more }: Partial<TargetOptions> & { readonly reports?: RegExp },
+  { reports, atOnce = 1, ...more }: Partial<TargetOptions> & { readonly reports?: RegExp; readonly atOnce?: number },
   suite: (t: Test, target: Target) => Promise<void>,
 ): void => {
   t.setTimeout(SUITE_MS);
+  t.jobs = atOnce;
   for (const options of targets) {
-    void t.test(`${options.kind}, ${options.driver ?? "control"}`, { timeout: SUITE_MS }, async (t) => {
-      const target = await Target.start({ ...options, ...more });
-      t.teardown(() => target.kill());
-      await suite(t, target);
-      await assertSettled(t, target);
-      await target.stop();
-      t.same(unexpectedReports(target.stderr, reports), [], "nothing on standard error but what is expected");
-    });
+    void t.test(
+      `${options.kind}, ${options.driver ?? "control"}`,
+      { timeout: SUITE_MS, buffered: atOnce > 1 },
+      async (t) => {
+        const target = await Target.start({ ...options, ...more });
+        t.teardown(() => target.kill());
+        await suite(t, target);
+        await assertSettled(t, target);
+        await target.stop();
+        t.same(unexpectedReports(target.stderr, reports), [], "nothing on standard error but what is expected");
+      },
+    );
   }
 };

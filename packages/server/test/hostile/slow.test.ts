@@ -29,7 +29,7 @@ const drip = async (clients: readonly RawClient[], everyMs: number, limitMs: num
 
 const growth = async (target: Target): Promise<number> => (await target.gauges()).rssBytes - target.before.rssBytes;
 
-attack(t, TARGETS, { timeouts: TIMEOUTS }, async (t, target) => {
+attack(t, TARGETS, { timeouts: TIMEOUTS, atOnce: TARGETS.length }, async (t, target) => {
   await t.test("slowloris: a head that never ends is answered 408 and closed, others are served", async (t) => {
     const clients = await openMany(target.port, SLOW_CLIENTS);
     for (const client of clients) await client.send("GET /slow HTTP/1.1\r\nHost: a\r\nX: ");
