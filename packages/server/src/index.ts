@@ -16,6 +16,7 @@ export { RequestAbortedError } from "./fetch/request-signal.ts";
 export { Response, type ResponseInit } from "./fetch/response.ts";
 export { Tunnel } from "./fetch/tunnel.ts";
 export { type ContentCoding, FileBody, type FileOptions, file } from "./files/file-body.ts";
+export { nearest } from "./nearest.ts";
 export type { HandlerObject, ServeOptions } from "./options.ts";
 export { serve } from "./serve.ts";
 export { Server } from "./server.ts";
