@@ -24,13 +24,13 @@ export const parseServerAddress = (text: string): ServerAddress | string => {
     const wrong = unixPathError(unix[2]);
     return wrong ?? { kind: "unix", path: unix[2], tls: unix[1] === "https" };
   }
+  const foreign = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1];
+  if (foreign !== undefined && foreign !== "http" && foreign !== "https") {
+    return `"${foreign}" is no scheme an upstream can have; there are http and https`;
+  }
   const url = /^(?:(https?):\/\/)?([^/?#]*)(.*)$/.exec(text);
   const [, scheme, authority = "", rest = ""] = url ?? [];
-  if (rest !== "" && rest !== "/") {
-    return scheme === undefined && rest.startsWith("://")
-      ? `"${authority}" is no scheme an upstream can have; there are http and https`
-      : "an address has no path: give the route a `rewrite` or `addPrefix`";
-  }
+  if (rest !== "" && rest !== "/") return "an address has no path: give the route a `rewrite` or `addPrefix`";
   const { host, port, wrong } = splitHostPort(authority);
   if (wrong !== null) return wrong;
   if (host === "") return "a server needs a host";

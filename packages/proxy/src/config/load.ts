@@ -6,7 +6,8 @@ import { createJiti } from "jiti";
 import { nearest } from "percore";
 import { problemsOf } from "./issues.ts";
 import { ConfigError, type PlacedProblem, type Problem } from "./problem.ts";
-import { crossCheck } from "./references.ts";
+import { crossCheck, type Referring } from "./references.ts";
+import { routeSchema } from "./route-schema.ts";
 import { type Config, configSchema } from "./schema.ts";
 import { type ConfigSource, readTextSource, type TextSource, valueSource } from "./source.ts";
 import { type Substituted, substitute } from "./substitute.ts";
@@ -83,12 +84,25 @@ const checked = (source: ConfigSource, { value, problems }: Substituted): Omit<L
   const result = configSchema.safeParse(value === null ? {} : value);
   if (!result.success) {
     const found = problemsOf(result.error.issues, value).filter((one) => !wrongAt.has(JSON.stringify(one.path)));
-    throw new ConfigError(place([...problems, ...found]));
+    // Routes that are right in themselves are looked at further: what else is wrong is not kept for the next try.
+    throw new ConfigError(place([...problems, ...found, ...crossCheck(referring(value))]));
   }
   const all = [...problems, ...crossCheck(result.data)];
   if (all.length > 0) throw new ConfigError(place(all));
   return { config: result.data, folder: source.folder, file: source.file };
 };
+
+/** Of a configuration with problems, what can be checked all the same. */
+const referring = (value: unknown): Referring => {
+  const { upstreams, rateLimits, routes } = (value ?? {}) as { readonly [Name in keyof Referring]?: unknown };
+  return {
+    upstreams: asObject(upstreams),
+    rateLimits: asObject(rateLimits),
+    routes: (Array.isArray(routes) ? routes : []).map((route) => routeSchema.safeParse(route).data ?? null),
+  };
+};
+
+const asObject = (value: unknown): object => (typeof value === "object" && value !== null ? value : {});
 
 /** As a reader comes upon them. */
 const inOrder = (problems: PlacedProblem[]): PlacedProblem[] =>

@@ -4,20 +4,21 @@ import { parsePattern } from "../routing/pattern.ts";
 import { templateNames } from "../routing/template.ts";
 import type { PathStep, Problem } from "./problem.ts";
 import type { Config } from "./schema.ts";
-import { parseRate } from "./units.ts";
 import { toList } from "./values.ts";
 
 type Route = Config["routes"][number];
 
+/** What of a configuration can refer to each other; a route that is wrong in itself is null. */
+export interface Referring {
+  readonly upstreams: object;
+  readonly rateLimits: object;
+  readonly routes: readonly (Route | null)[];
+}
+
 /** Every problem that one part of the configuration has with another. */
-export const crossCheck = (config: Config): Problem[] => [
-  ...config.routes.flatMap((route, index) => routeProblems(config, route, ["routes", index])),
+export const crossCheck = (config: Referring): Problem[] => [
+  ...config.routes.flatMap((route, index) => (route === null ? [] : routeProblems(config, route, ["routes", index]))),
   ...repeatedNames(config),
-  ...Object.entries(config.rateLimits).flatMap(([limit, { rate }]) =>
-    parseRate(rate) === null
-      ? [{ path: ["rateLimits", limit, "rate"], message: 'must be a rate such as "100/s", "20/m", "1000/h" or "5/d"' }]
-      : [],
-  ),
 ];
 
 /** What may answer a request; a route has one of them. */
@@ -25,7 +26,7 @@ const TARGETS = ["upstream", "split", "redirect", "respond", "files", "handler"]
 /** What means something for requests that go to an upstream, and nothing for others. */
 const UPSTREAM_ONLY = ["fallback", "rewrite", "stripPrefix", "addPrefix", "requestHeaders", "timeout"] as const;
 
-const routeProblems = (config: Config, route: Route, path: readonly PathStep[]): Problem[] => [
+const routeProblems = (config: Referring, route: Route, path: readonly PathStep[]): Problem[] => [
   ...targetProblems(route, path),
   ...upstreamProblems(config, route, path),
   ...limitProblems(config, route, path),
@@ -56,7 +57,7 @@ const targetProblems = (route: Route, path: readonly PathStep[]): Problem[] => {
   return problems;
 };
 
-const upstreamProblems = ({ upstreams }: Config, route: Route, path: readonly PathStep[]): Problem[] => {
+const upstreamProblems = ({ upstreams }: Referring, route: Route, path: readonly PathStep[]): Problem[] => {
   const problems: Problem[] = [];
   const check = (wanted: string, at: readonly PathStep[], atName: boolean): void => {
     if (!Object.hasOwn(upstreams, wanted))
@@ -72,7 +73,7 @@ const upstreamProblems = ({ upstreams }: Config, route: Route, path: readonly Pa
   return problems;
 };
 
-const limitProblems = ({ rateLimits }: Config, route: Route, path: readonly PathStep[]): Problem[] =>
+const limitProblems = ({ rateLimits }: Referring, route: Route, path: readonly PathStep[]): Problem[] =>
   toList(route.rateLimit ?? []).flatMap((limit, index) =>
     Object.hasOwn(rateLimits, limit)
       ? []
@@ -134,10 +135,11 @@ const unknownParameter = (name: string, parameters: readonly string[], known: re
   return `there is no {${name}}; ${hint}`;
 };
 
-const repeatedNames = ({ routes }: Config): Problem[] => {
+const repeatedNames = ({ routes }: Referring): Problem[] => {
   const seen = new Map<string, number>();
   const problems: Problem[] = [];
-  for (const [index, { name }] of routes.entries()) {
+  for (const [index, route] of routes.entries()) {
+    const name = route?.name;
     if (name === undefined) continue;
     const first = seen.get(name);
     if (first === undefined) seen.set(name, index);

@@ -3,7 +3,7 @@ import type { Exchange } from "@percore/http";
 import { z } from "zod";
 import { parseHostPattern } from "../routing/host.ts";
 import { parsePattern } from "../routing/pattern.ts";
-import { count, fieldName, name, network, oneOrMore, period, positive, size, status, text } from "./values.ts";
+import { count, fieldName, name, network, oneOrMore, period, positive, rate, size, status, text } from "./values.ts";
 
 const host = text((value) => errorOf(parseHostPattern(value))).meta({
   description: '"example.com", "*.example.com" (every name below), or "*"',
@@ -79,7 +79,7 @@ const key = z
   });
 
 export const rateLimitSchema = z.strictObject({
-  rate: z.string().meta({ description: '"100/s", "20/m", "1000/h", "5/d"' }),
+  rate: rate.meta({ description: '"100/s", "20/m", "1000/h", "5/d"' }),
   burst: positive.optional().meta({ description: "Requests at once. Default: as many as the rate has per its unit" }),
   by: key.default("client"),
 });

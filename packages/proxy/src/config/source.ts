@@ -51,7 +51,10 @@ export const textSource = (text: string, file: string, folder: string): TextSour
     return { ...problem, file, span, source: lines[span.line - 1] ?? "" };
   };
   const syntax = document.errors.map((error) =>
-    placed({ path: [], message: tidy(error.message) }, [error.pos[0], Math.max(error.pos[1], error.pos[0] + 1)]),
+    placed({ path: [], message: error.code === "DUPLICATE_KEY" ? "this name is there already" : tidy(error.message) }, [
+      error.pos[0],
+      Math.max(error.pos[1], error.pos[0] + 1),
+    ]),
   );
   const root = document.contents;
   return {

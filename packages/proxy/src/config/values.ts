@@ -31,13 +31,6 @@ export const size = z.union([z.string(), z.number()], { error: `must be ${SIZE}`
   return z.NEVER;
 });
 
-export const rate = z.string().transform((given, context) => {
-  const parsed = parseRate(given);
-  if (parsed !== null) return parsed;
-  context.addIssue({ code: "custom", message: 'must be a rate such as "100/s", "20/m", "1000/h" or "5/d"' });
-  return z.NEVER;
-});
-
 /** A string that a judge has nothing against. */
 export const text = (judge: Judge): z.ZodString =>
   z.string().superRefine((value, context) => {
@@ -49,6 +42,11 @@ export const network = text((value) => {
   const wrong = networkError(value);
   return wrong === null ? null : `must be ${wrong}`;
 });
+
+/** As text: the burst of a limit depends on the unit it was written in. */
+export const rate = text((value) =>
+  parseRate(value) === null ? 'must be a rate such as "100/s", "20/m", "1000/h" or "5/d"' : null,
+);
 
 /** Names of upstreams, limits and routes: they stand in logs, metrics and header fields. */
 export const NAME_PATTERN = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;

@@ -60,5 +60,7 @@ const parseNetwork = (text: string): Network | string => {
   if (family === null || rest.length > 0) return 'an address or a range like "10.0.0.0/8" or "2001:db8::/32"';
   const bitsMax = family === "ipv4" ? 32 : 128;
   const bits = prefix === undefined ? bitsMax : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
-  return bits >= 0 && bits <= bitsMax ? { address, bits, family } : `the prefix is a number from 0 to ${bitsMax}`;
+  return bits >= 0 && bits <= bitsMax
+    ? { address, bits, family }
+    : `a range whose prefix is a number from 0 to ${bitsMax}`;
 };
