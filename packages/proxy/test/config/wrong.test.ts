@@ -7,7 +7,7 @@ import t from "tap";
 import { checkConfig, loadConfig } from "../../src/config/load.ts";
 import { ConfigError } from "../../src/config/problem.ts";
 
-const FOLDER = fileURLToPath(new URL("../../../test/config/wrong/", import.meta.url));
+const FOLDER = fileURLToPath(new URL("../../../test/vectors/wrong/", import.meta.url));
 const ENVIRONMENT = { PORT: "8080", WORKERS: "several" };
 
 const messageOf = async (load: () => unknown): Promise<string> => {
