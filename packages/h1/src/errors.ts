@@ -1,7 +1,10 @@
 // errors.ts — every code of this package with the status it is answered with and its meaning.
 import { CodedError } from "@percore/core";
 
-/** What can be wrong with a request (or, where there is no status, with a connection). */
+/**
+ * What can be wrong with a message, and what a request is answered with for it; 502 where only a response can be wrong in
+ * this way, as a gateway would answer.
+ */
 export const H1_ERRORS = {
   ERR_H1_BODY_RATE: [408, "The request body came slower than timeouts.bodyRateMin."],
   ERR_H1_BODY_TIMEOUT: [408, "The request body paused for longer than timeouts.receiveMs."],
@@ -28,17 +31,32 @@ export const H1_ERRORS = {
   ERR_H1_HOST_MISSING: [400, "HTTP/1.1 request without Host (RFC 9112 §3.2)."],
   ERR_H1_HOST_REPEATED: [400, "More than one Host line (RFC 9112 §3.2)."],
   ERR_H1_LENGTH_AMBIGUOUS: [400, "Content-Length together with Transfer-Encoding, or twice (RFC 9112 §6.3)."],
+  ERR_H1_INFORMS_TOO_MANY: [502, "More interim responses than limits.informsMax."],
+  ERR_H1_LENGTH_FORBIDDEN: [502, "An interim response with a content-length or transfer-encoding (RFC 9110 §8.6)."],
   ERR_H1_LENGTH_INVALID: [400, "Content-Length is no number of digits, or too large (RFC 9110 §8.6)."],
   ERR_H1_LINE_INVALID: [400, "The request line, or what is before it, breaks RFC 9112 §3."],
   ERR_H1_METHOD_INVALID: [400, "The method is no token in capitals (RFC 9110 §9.1)."],
   ERR_H1_METHOD_UNKNOWN: [501, "A method that this server does not know (RFC 9110 §9.1)."],
   ERR_H1_REQUEST_CUT: [400, "The client closed its side in the middle of a request."],
+  ERR_H1_RESPONSE_EARLY: [502, "Bytes came from the server before a request was sent, or behind a whole response."],
+  ERR_H1_STATUS_LINE_INVALID: [502, "The status line, or what is before it, breaks RFC 9112 §4."],
+  ERR_H1_SWITCH_UNASKED: [
+    502,
+    "101 without an Upgrade to the protocol that was asked for, or before the request was complete (RFC 9110 §7.8).",
+  ],
   ERR_H1_TARGET_INVALID: [400, "The request target has a form or a byte it may not have (RFC 9112 §3.2)."],
   ERR_H1_TARGET_TOO_LONG: [414, "The request target is longer than limits.targetBytesMax."],
   ERR_H1_VERSION_UNSUPPORTED: [505, "A version other than HTTP/1.0 and HTTP/1.1 (RFC 9110 §15.6.6)."],
 } as const;
 
 export type H1ErrorCode = keyof typeof H1_ERRORS;
+
+/** A response broke the rules: the `cause` of a ClientError. `code` is API, `message` is not. */
+export class H1ResponseError extends CodedError<H1ErrorCode> {
+  constructor(code: H1ErrorCode) {
+    super(code, H1_ERRORS[code][1]);
+  }
+}
 
 /** A request broke the rules. `code` is API, `message` is not; `status` is what the client was told. */
 export class H1Error extends CodedError<H1ErrorCode> {

@@ -12,18 +12,22 @@ export const HTTP_ERRORS = {
   ERR_EXCHANGE_CLOSED: "The exchange is complete or aborted; nothing can be sent on it any more.",
   ERR_FIELD_INVALID: "A field name is no token, or a value has a character no field value may have.",
   ERR_HANDLER_TIMEOUT: "The handler did not complete the response within timeouts.handlerMs.",
-  ERR_HEAD_GONE: "The request head was read after a synchronous handler had returned; read it or call retain() before.",
+  ERR_HEAD_GONE:
+    "A head was read after it was gone: a request's after a synchronous handler had returned (read it or call retain() before), a response's after onFinish.",
   ERR_NO_TUNNEL: "The request asked for no tunnel, or its response has been started.",
   ERR_OPTION_INVALID: "An option has a value outside its range.",
   ERR_RECEIVE_TIMEOUT:
     "The request body paused for longer than timeouts.receiveMs, or came slower than timeouts.bodyRateMin.",
+  ERR_REQUEST_HEAD_TOO_LARGE: "The head of a request to send is larger than one block of the arena.",
   ERR_REQUEST_INVALID: "The rest of the request broke the protocol's rules.",
   ERR_REQUEST_TOO_LARGE: "The request body is larger than limits.bodyBytesMax.",
   ERR_RESPONSE_HEAD_TOO_LARGE: "The response head is larger than one block of the arena.",
   ERR_RESPONSE_INVALID: "The server's response broke the protocol's rules or a limit.",
   ERR_RESPONSE_NOT_STARTED: "Body bytes were given before begin().",
   ERR_RESPONSE_STARTED: "A final response was given before.",
-  ERR_SEND_TIMEOUT: "The client took no byte for longer than timeouts.sendMs.",
+  ERR_RESPONSE_TIMEOUT:
+    "The server's response head did not come within timeouts.responseMs, or its body paused for longer than timeouts.receiveMs.",
+  ERR_SEND_TIMEOUT: "The peer took no byte for longer than timeouts.sendMs.",
   ERR_STATUS_INVALID: "A status that cannot be sent there: interim ones go by inform(), final ones are 200..999.",
 } as const;
 

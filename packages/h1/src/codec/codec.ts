@@ -3,6 +3,7 @@ import type { Arena } from "@percore/core";
 import { BodyEncoder } from "./body-encoder.ts";
 import { HeadEncoder } from "./head-encoder.ts";
 import { Machine } from "./machine.ts";
+import { RequestEncoder } from "./request-encoder.ts";
 import { TextCache } from "./text.ts";
 
 const codecs = new WeakMap<Arena, Codec>();
@@ -12,6 +13,7 @@ export class Codec {
   readonly texts: TextCache;
   readonly heads: HeadEncoder;
   readonly bodies: BodyEncoder;
+  readonly requests: RequestEncoder;
 
   /** The codec of this arena; made at the first call. */
   static of(arena: Arena): Codec {
@@ -28,5 +30,6 @@ export class Codec {
     this.texts = new TextCache(this.machine.bytes);
     this.heads = new HeadEncoder(this.machine);
     this.bodies = new BodyEncoder(this.machine);
+    this.requests = new RequestEncoder(arena);
   }
 }

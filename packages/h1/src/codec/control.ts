@@ -14,12 +14,33 @@ const VERSION_BYTES = 9;
 const CR = 0x0d;
 const TWO_TO_32 = 4_294_967_296;
 
-/** Size of a complete head, with the empty line behind it. */
+/** Value of the field record whose address lies in control word `word`. */
+export const fieldValue = (machine: Machine, word: number): string => {
+  const { i32 } = machine.arena;
+  const record = i32[word] >> 2;
+  const at = i32[L.BASE] + i32[record + 2];
+  return machine.bytes.toString("latin1", at, at + i32[record + 3]);
+};
+
+/** Size of a complete request head, with the empty line behind it. */
 export const headBytes = (machine: Machine): number => {
+  const { i32 } = machine.arena;
+  if (i32[L.FIELDS] === 0) return i32[L.TARGET] + i32[L.TARGET_SIZE] + VERSION_BYTES + HEAD_END_BYTES;
+  return headWithFieldsBytes(machine);
+};
+
+/** Size of a complete response head, with the empty line behind it. Nothing may be before its status line. */
+export const responseHeadBytes = (machine: Machine): number => {
+  const { i32, u8 } = machine.arena;
+  if (i32[L.FIELDS] > 0) return headWithFieldsBytes(machine);
+  const base = i32[L.BASE];
+  return u8.indexOf(CR, base) - base + HEAD_END_BYTES;
+};
+
+const headWithFieldsBytes = (machine: Machine): number => {
   const { i32, u8 } = machine.arena;
   const base = i32[L.BASE];
   const fields = i32[L.FIELDS];
-  if (fields === 0) return i32[L.TARGET] + i32[L.TARGET_SIZE] + VERSION_BYTES + HEAD_END_BYTES;
   const last = (machine.tapeBase >> 2) + (fields - 1) * RECORD_WORDS;
   // White space was taken off the value, and an empty one lies anywhere behind its name.
   let end = i32[last + 3] > 0 ? i32[last + 2] + i32[last + 3] : i32[last] + (i32[last + 1] & L.NAME_SIZE_MASK);
@@ -78,10 +99,7 @@ export const trailersOf = (codec: Codec): TapeFields | null => {
   const { i32 } = machine.arena;
   const count = i32[L.TRAILERS];
   if (count === 0) return null;
-  const first = i32[L.TOP] - count * L.TAPE_RECORD_BYTES;
-  const start = i32[first >> 2];
-  const last = (i32[L.TOP] - L.TAPE_RECORD_BYTES) >> 2;
-  const trailers = new TapeFields(machine, texts, i32[L.BASE], first, count);
-  trailers.detach(texts.copy(i32[L.BASE] + start, i32[last + 2] + i32[last + 3] - start), 0);
+  const trailers = new TapeFields(machine, texts, i32[L.BASE], i32[L.TOP] - count * L.TAPE_RECORD_BYTES, count);
+  trailers.keep();
   return trailers;
 };

@@ -1,4 +1,4 @@
-// failure.ts — what llhttp's error codes mean for the client.
+// failure.ts — what llhttp's error codes mean for the peer.
 import type { H1ErrorCode } from "../errors.ts";
 import * as L from "./layout.ts";
 import type { Machine } from "./machine.ts";
@@ -8,12 +8,32 @@ import { isHttpMethod } from "./methods.ts";
 const STRICT = 2;
 const UNEXPECTED_CONTENT_LENGTH = 4;
 const INVALID_URL = 7;
+const INVALID_HEADER_TOKEN = 10;
 const INVALID_CONTENT_LENGTH = 11;
 const INVALID_CHUNK_SIZE = 12;
 
 const CAPITAL = /[A-Z_-]/;
 
-/** The error of a step that failed. */
+/** The error of a response's step that failed. */
+export const responseFailureOf = (machine: Machine, parser: MessageParser): H1ErrorCode => {
+  const { i32 } = machine.arena;
+  const beforeFields = i32[L.PHASE] === L.PHASE_HEAD && i32[L.FIELDS] === 0;
+  switch (parser.errorCode) {
+    case L.HPE_INVALID_VERSION:
+      return machine.reason(parser.record) === "Invalid HTTP version"
+        ? "ERR_H1_VERSION_UNSUPPORTED"
+        : "ERR_H1_STATUS_LINE_INVALID";
+    case L.HPE_INVALID_CONSTANT:
+    case L.HPE_INVALID_STATUS:
+      return "ERR_H1_STATUS_LINE_INVALID";
+    case INVALID_HEADER_TOKEN:
+      return "ERR_H1_FIELD_INVALID";
+    default:
+      return beforeFields ? "ERR_H1_STATUS_LINE_INVALID" : failureOf(machine, parser);
+  }
+};
+
+/** The error of a request's step that failed. */
 export const failureOf = (machine: Machine, parser: MessageParser): H1ErrorCode => {
   const { i32, u8 } = machine.arena;
   const code = parser.errorCode;

@@ -21,6 +21,7 @@ export const HOST: number = word(52);
 export const EXPECT: number = word(56);
 export const TRANSFER_ENCODING: number = word(64);
 export const FLAGS: number = word(68);
+export const ANSWER_TO: number = word(72);
 
 /** llhttp's settings records (26 words: which table slot serves which event), one per kind of message. */
 export const REQUEST_SETTINGS_OFFSET = 0x20080;
@@ -48,6 +49,11 @@ export const LAST_NOTHING = 0;
 export const LAST_TARGET = 1;
 export const LAST_BODY = 4;
 
+/** Values of ANSWER_TO: what a response answers decides whether content follows it (RFC 9112 §6.3). */
+export const ANSWER_TO_OTHERS = 0;
+export const ANSWER_TO_HEAD = 1;
+export const ANSWER_TO_CONNECT = 2;
+
 /** Bits of SEEN. */
 export const SEEN_HOST = 1;
 export const SEEN_HOST_TWICE = 2;
@@ -57,6 +63,7 @@ export const SEEN_TRANSFER_ENCODING_TWICE = 16;
 export const SEEN_EXPECT = 32;
 export const SEEN_UPGRADE_ASKED = 128;
 export const SEEN_HOST_ODD = 256;
+/** The target, or a response's reason, has a byte that it may not have. */
 export const SEEN_TARGET_BAD = 512;
 export const SEEN_PROTOCOL_BAD = 1024;
 export const SEEN_TARGET_ORIGIN = 2048;
@@ -76,6 +83,7 @@ export const PARSER_METHOD = 41;
 export const PARSER_MAJOR = 42;
 export const PARSER_MINOR = 43;
 export const PARSER_FLAGS = 50;
+export const PARSER_STATUS = 52;
 
 /** Bits of llhttp's flags. */
 export const FLAG_KEEP_ALIVE = 1;
@@ -87,6 +95,7 @@ export const HPE_OK = 0;
 export const HPE_INVALID_METHOD = 6;
 export const HPE_INVALID_CONSTANT = 8;
 export const HPE_INVALID_VERSION = 9;
+export const HPE_INVALID_STATUS = 13;
 export const HPE_INVALID_TRANSFER_ENCODING = 15;
 export const HPE_PAUSED = 21;
 export const HPE_PAUSED_H2_UPGRADE = 23;

@@ -16,19 +16,20 @@ const SLOTS = [
   "onBody",
   "onMessageComplete",
   "onChunkHeader",
+  "onResponseHeadComplete",
 ] as const;
 
-/** Byte offsets in llhttp_settings_t of the events served, and by which callback. */
+/** Byte offsets in llhttp_settings_t of the events served for requests and responses alike, and by which callback. */
 const SETTINGS: readonly (readonly [offset: number, callback: (typeof SLOTS)[number]])[] = [
   [24, "onFieldName"],
   [28, "onFieldValue"],
-  [40, "onHeadComplete"],
   [44, "onBody"],
   [48, "onMessageComplete"],
   [88, "onChunkHeader"],
 ];
 const ON_URL = 8;
 const ON_STATUS = 12;
+const ON_HEAD_COMPLETE = 40;
 
 interface LlhttpExports {
   _initialize(): void;
@@ -80,8 +81,13 @@ export class Machine {
     for (const settings of [L.REQUEST_SETTINGS_OFFSET, L.RESPONSE_SETTINGS_OFFSET]) {
       for (const [offset, name] of SETTINGS) arena.i32[(settings + offset) >> 2] = SLOTS.indexOf(name) + 1;
     }
-    arena.i32[(L.REQUEST_SETTINGS_OFFSET + ON_URL) >> 2] = SLOTS.indexOf("onTarget") + 1;
-    arena.i32[(L.RESPONSE_SETTINGS_OFFSET + ON_STATUS) >> 2] = SLOTS.indexOf("onTarget") + 1;
+    const serve = (event: number, name: (typeof SLOTS)[number]): void => {
+      arena.i32[event >> 2] = SLOTS.indexOf(name) + 1;
+    };
+    serve(L.REQUEST_SETTINGS_OFFSET + ON_URL, "onTarget");
+    serve(L.REQUEST_SETTINGS_OFFSET + ON_HEAD_COMPLETE, "onHeadComplete");
+    serve(L.RESPONSE_SETTINGS_OFFSET + ON_STATUS, "onTarget");
+    serve(L.RESPONSE_SETTINGS_OFFSET + ON_HEAD_COMPLETE, "onResponseHeadComplete");
     this.arena = arena;
     this.bytes = Buffer.from(memory.buffer);
     this.execute = llhttp.llhttp_execute;
@@ -120,10 +126,11 @@ const UNUSED_IMPORTS = {
   wasm_on_message_complete: unused,
 };
 
+const SELF_TEST_RESPONSE = "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n" as const;
 const SELF_TEST = "PUT /a?b HTTP/1.0\r\nHost: a\r\nContent-Length: 5\r\nConnection: keep-alive \r\n\r\nhello" as const;
 
 /**
- * Parses one request and compares everything read by offset. A build of llhttp whose record or settings lie otherwise
+ * Parses one request and one response and compares everything read by offset. A build of llhttp whose record or settings lie otherwise
  * must not serve a single byte.
  */
 const selfTest = (machine: Machine): void => {
@@ -160,6 +167,16 @@ const selfTest = (machine: Machine): void => {
   bytes.write("?", at, "latin1");
   machine.execute(parser, at, 1);
   checks.push(["reason", machine.reason(parser), "Invalid method encountered"]);
+  machine.init(parser, L.TYPE_RESPONSE);
+  bytes.write(SELF_TEST_RESPONSE, at, "latin1");
+  i32.fill(0, L.BASE, L.ANSWER_TO + 1);
+  i32[L.BASE] = at;
+  i32[L.TOP] = L.TAPE_OFFSET;
+  i32[L.FIELDS_MAX] = 8;
+  checks.push(["a response without content", machine.execute(parser, at, SELF_TEST_RESPONSE.length), L.HPE_PAUSED]);
+  checks.push(["its end", i32[(parser + L.PARSER_ERROR_POSITION) >> 2], at + SELF_TEST_RESPONSE.length]);
+  checks.push(["status", (u8[parser + L.PARSER_STATUS + 1] << 8) + u8[parser + L.PARSER_STATUS], 304]);
+  checks.push(["reason phrase", `${i32[L.TARGET]} ${i32[L.TARGET_SIZE]}`, "13 12"]);
   lease.release();
   arena.freeRecord(parser, L.PARSER_BYTES);
   for (const [what, got, expected] of checks) {

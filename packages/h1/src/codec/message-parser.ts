@@ -46,6 +46,8 @@ export class MessageParser {
   trailerBytes = 0;
   /** The step was one of bytes that belong to something carried: a head or trailers that came in pieces. */
   inCarry = false;
+  /** What the next response answers, one of ANSWER_TO_*. Of no account for requests. */
+  answerTo: number = L.ANSWER_TO_OTHERS;
   /** llhttp's code of a failed step. */
   errorCode = 0;
   /** The address of the byte llhttp stopped at when it failed. */
@@ -111,6 +113,10 @@ export class MessageParser {
     i32[L.TRAILERS] = 0;
     i32[L.PHASE] = phase;
     i32[L.LAST] = phase === L.PHASE_HEAD ? L.LAST_NOTHING : L.LAST_BODY;
+    // A response may have no reason.
+    i32[L.TARGET] = 0;
+    i32[L.TARGET_SIZE] = 0;
+    i32[L.ANSWER_TO] = this.answerTo;
     i32[L.PAUSE_HEAD] = 0;
     i32[L.FIELDS_MAX] = this.#fieldsMax;
     i32[L.CHUNKS] = 0;
@@ -175,8 +181,8 @@ export class MessageParser {
     this.#phase = L.PHASE_HEAD;
     i32[(this.record + L.PARSER_ERROR) >> 2] = L.HPE_OK;
     // llhttp takes Connection among trailers for the head's, reads some lists of it otherwise than we do, and would
-    // refuse what follows; a fresh record does not.
-    this.#stale = this.#oddConnection || i32[L.TRAILERS] > 0;
+    // refuse what follows; a fresh record does not. Neither does it refuse what follows an interim response of HTTP/1.0.
+    this.#stale = this.#oddConnection || i32[L.TRAILERS] > 0 || this.#type === L.TYPE_RESPONSE;
     this.#oddConnection = false;
     return STEP_COMPLETE;
   }
@@ -240,6 +246,7 @@ export class MessageParser {
     u8.copyWithin(end, at, at + length);
     const base = this.#machine.tapeBase;
     i32.set(carry.control, L.BASE);
+    i32[L.ANSWER_TO] = this.answerTo;
     i32.set(carry.tape, base >> 2);
     i32[L.BASE] = carry.lease.offset;
     i32[L.TOP] = base + carry.tape.length * 4;

@@ -1,6 +1,7 @@
 // request-head.ts — judges a request head that llhttp let through: what RFC 9112 asks for and llhttp does not look at.
 import { isIPv6 } from "node:net";
 import type { H1ErrorCode } from "../errors.ts";
+import { fieldValue } from "./control.ts";
 import * as L from "./layout.ts";
 import type { Machine } from "./machine.ts";
 import { isHttpMethod, METHOD_CONNECT, METHOD_OPTIONS } from "./methods.ts";
@@ -140,14 +141,6 @@ const targetOf = (machine: Machine): string => {
   const { i32 } = machine.arena;
   const at = i32[L.BASE] + i32[L.TARGET];
   return machine.bytes.toString("latin1", at, at + i32[L.TARGET_SIZE]);
-};
-
-/** Value of the field record whose address lies in control word `word`. */
-const fieldValue = (machine: Machine, word: number): string => {
-  const { i32 } = machine.arena;
-  const record = i32[word] >> 2;
-  const at = i32[L.BASE] + i32[record + 2];
-  return machine.bytes.toString("latin1", at, at + i32[record + 3]);
 };
 
 const hostOf = (machine: Machine): string => fieldValue(machine, L.HOST);

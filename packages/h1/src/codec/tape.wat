@@ -21,6 +21,7 @@
 ;;   +48 chunks      chunk size lines met
 ;;   +52 host +56 expect +60 upgrade +64 transferEncoding   address of the (last) field record of that name, where `seen`
 ;;   +68 flags       llhttp's flags when the head was complete; trailers may change llhttp's own
+;;   +72 answerTo    what a response answers: 0 a request that may have content back, 1 HEAD, 2 CONNECT
 ;;
 ;; Tape records are 16 bytes. Field: name position, name size | known name << 24, value position, value size, all
 ;; relative to base. Body: address, size, 0, 0. In order: fields, bodies, trailers.
@@ -103,12 +104,47 @@
     (i32.store (i32.const 0x20030) (i32.add (i32.load (i32.const 0x20030)) (i32.const 1)))
     (i32.const 0))
 
-  ;; The head is complete and lies in one piece from base on.
+  ;; The head of a request is complete and lies in one piece from base on.
   (func (export "onHeadComplete") (param $parser i32) (result i32)
-    (local $c i32)
+    (local $c i32) (local $seen i32)
     (local.set $c (i32.const 0x20000))
-    (call $finish-head (local.get $parser))
+    (local.set $seen (call $finish-head))
+    ;; llhttp would stop parsing behind a request with Upgrade. The handler may ignore it, then it is a request like any
+    ;; other (RFC 9110 §7.8), so llhttp's flag is taken back and only noted; CONNECT keeps it: what follows is no HTTP.
+    (if (i32.load8_u offset=48 (local.get $parser))
+      (then
+        (local.set $seen (i32.or (local.get $seen) (i32.const 128)))
+        (if (i32.ne (i32.load8_u offset=41 (local.get $parser)) (i32.const 5))
+          (then (i32.store8 offset=48 (local.get $parser) (i32.const 0))))))
+    (i32.store offset=36 (local.get $c) (i32.or (local.get $seen) (call $look-at-target)))
     (i32.store offset=68 (local.get $c) (i32.load16_u offset=50 (local.get $parser)))
+    (i32.store offset=20 (local.get $c) (i32.const 1))
+    (select (i32.const 21) (i32.const 0) (i32.load offset=40 (local.get $c))))
+
+  ;; The head of a response is complete. Whether content follows depends on the request and the status before it depends on
+  ;; any field (RFC 9112 §6.3): none behind 1xx, 204, 304, a response to HEAD, a 2xx response to CONNECT.
+  (func (export "onResponseHeadComplete") (param $parser i32) (result i32)
+    (local $c i32) (local $status i32) (local $flags i32)
+    (local.set $c (i32.const 0x20000))
+    (i32.store offset=36 (local.get $c) (i32.or (call $finish-head) (call $look-at-reason)))
+    (local.set $flags (i32.load16_u offset=50 (local.get $parser)))
+    (i32.store offset=68 (local.get $c) (local.get $flags))
+    (local.set $status (i32.load16_u offset=52 (local.get $parser)))
+    (if (i32.or
+          (i32.or
+            (i32.lt_u (local.get $status) (i32.const 200))
+            (i32.or
+              (i32.eq (local.get $status) (i32.const 204))
+              (i32.eq (local.get $status) (i32.const 304))))
+          (i32.or
+            (i32.eq (i32.load offset=72 (local.get $c)) (i32.const 1))
+            (i32.and
+              (i32.eq (i32.load offset=72 (local.get $c)) (i32.const 2))
+              (i32.lt_u (i32.sub (local.get $status) (i32.const 200)) (i32.const 100)))))
+      ;; F_SKIPBODY
+      (then (i32.store16 offset=50 (local.get $parser) (i32.or (local.get $flags) (i32.const 64)))))
+    ;; Upgrade in any response but 101 is an offer (RFC 9110 §7.8) and ends nothing.
+    (i32.store8 offset=48 (local.get $parser) (i32.const 0))
     (i32.store offset=20 (local.get $c) (i32.const 1))
     (select (i32.const 21) (i32.const 0) (i32.load offset=40 (local.get $c))))
 
@@ -143,14 +179,14 @@
         (br $next)))
     (i32.store offset=12 (local.get $record) (local.get $size)))
 
-  ;; Goes once over a complete head: trims values, knows the names that decide framing, looks at target and Host.
-  ;; Bits of `seen`:
+  ;; Goes once over the fields of a complete head: trims values, knows the names that decide framing, looks at Host.
+  ;; Answers bits of `seen`; those of the first line come from elsewhere:
   ;;   1 host   2 host again   4 content-length   8 transfer-encoding   16 transfer-encoding again
   ;;   32 expect   64 upgrade field   128 llhttp found an upgrade asked for   256 host needs a closer look
-  ;;   512 target has a byte no target may have   1024 protocol is not HTTP   2048 target starts with "/"
+  ;;   512 target (or reason) has a byte it may not have   1024 protocol is not HTTP   2048 target starts with "/"
   ;;   4096 connection   8192 expect again   16384 upgrade again   32768 something before the method   65536 a space
   ;;   too many before the target   131072 connection needs a closer look
-  (func $finish-head (param $parser i32)
+  (func $finish-head (result i32)
     (local $c i32) (local $base i32) (local $record i32) (local $end i32) (local $size i32) (local $name i32)
     (local $seen i32) (local $word i32) (local $raw i32)
     (local.set $c (i32.const 0x20000))
@@ -242,14 +278,7 @@
                   (i32.shl (i32.and (local.get $seen) (i32.const 64)) (i32.const 8)))))))
         (local.set $record (i32.add (local.get $record) (i32.const 16)))
         (br $next)))
-    ;; llhttp would stop parsing behind a request with Upgrade. The handler may ignore it, then it is a request like any
-    ;; other (RFC 9110 §7.8), so llhttp's flag is taken back and only noted; CONNECT keeps it: what follows is no HTTP.
-    (if (i32.load8_u offset=48 (local.get $parser))
-      (then
-        (local.set $seen (i32.or (local.get $seen) (i32.const 128)))
-        (if (i32.ne (i32.load8_u offset=41 (local.get $parser)) (i32.const 5))
-          (then (i32.store8 offset=48 (local.get $parser) (i32.const 0))))))
-    (i32.store offset=36 (local.get $c) (i32.or (local.get $seen) (call $look-at-target))))
+    (local.get $seen))
 
   ;; 1 when the four bytes at name + offset are not those of `word`, letters compared without case.
   (func $differs (param $name i32) (param $offset i32) (param $word i32) (result i32)
@@ -342,6 +371,24 @@
           (local.set $left (i32.sub (local.get $left) (i32.const 16)))
           (br $next))))
     (local.get $seen))
+
+  ;; Reason bits of `seen`: HTAB, SP, visible characters and those above 127 are allowed (RFC 9112 §4).
+  (func $look-at-reason (result i32)
+    (local $at i32) (local $end i32) (local $byte i32)
+    (local.set $at (i32.add (i32.load (i32.const 0x20000)) (i32.load (i32.const 0x2001c))))
+    (local.set $end (i32.add (local.get $at) (i32.load (i32.const 0x20020))))
+    (loop $next
+      (if (i32.lt_u (local.get $at) (local.get $end))
+        (then
+          (local.set $byte (i32.load8_u (local.get $at)))
+          (local.set $at (i32.add (local.get $at) (i32.const 1)))
+          (br_if $next (i32.eq (local.get $byte) (i32.const 0x09)))
+          (br_if $next
+            (i32.and
+              (i32.ge_u (local.get $byte) (i32.const 0x20))
+              (i32.ne (local.get $byte) (i32.const 0x7f))))
+          (return (i32.const 512)))))
+    (i32.const 0))
 
   ;; Copies `size` bytes, sixteen at a time: up to 15 bytes behind the end of `to` are overwritten, so the caller leaves
   ;; room. Cheaper than copyWithin for a response head.

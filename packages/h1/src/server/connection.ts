@@ -8,16 +8,16 @@ import { MessageParser, STEP_COMPLETE, STEP_FAILED, STEP_HEAD, STEP_MORE } from 
 import { METHOD_CONNECT, METHOD_GET } from "../codec/methods.ts";
 import { judgeHead, type TargetParts } from "../codec/request-head.ts";
 import type { TapeFields } from "../codec/tape-fields.ts";
+import { ChunkOverhead } from "../connection/chunk-overhead.ts";
+import { type DeadlineOwner, Deadlines, NEVER } from "../connection/deadlines.ts";
+import { TunnelStream } from "../connection/tunnel.ts";
 import { H1Error, type H1ErrorCode } from "../errors.ts";
 import { BodyRate } from "./body-rate.ts";
-import { ChunkOverhead } from "./chunk-overhead.ts";
-import { type DeadlineOwner, Deadlines, NEVER } from "./deadlines.ts";
 import { ServerExchange } from "./exchange.ts";
 import { type HeadPlace, HeadView } from "./head-view.ts";
 import type { KnownHead } from "./known-heads.ts";
 import { RequestBody } from "./request-body.ts";
 import type { H1Server } from "./server.ts";
-import { TunnelStream } from "./tunnel.ts";
 import { Unparsed } from "./unparsed.ts";
 
 // Read state.

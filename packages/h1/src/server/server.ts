@@ -1,6 +1,8 @@
 // server.ts — what the HTTP/1.1 connections of one thread share: handler, limits, encoders, clock, counters.
-import type { Arena, Stream, Wheel } from "@percore/core";
+import type { Arena, Stream } from "@percore/core";
 import {
+  type Clock,
+  checkRange,
   DateCache,
   DEFAULT_LIMITS,
   DEFAULT_TIMEOUTS,
@@ -18,13 +20,6 @@ import { FIELDS_MAX_MAX, HEAD_BYTES_MAX_MAX } from "../codec/message-parser.ts";
 import type { TextCache } from "../codec/text.ts";
 import { ServerConnection } from "./connection.ts";
 import { KnownHeads } from "./known-heads.ts";
-
-/** The thread's clock: a `Runtime` is one, so is a test's `FakeClock`. */
-export interface Clock {
-  /** Milliseconds, monotonic, as of this batch. */
-  readonly now: number;
-  readonly wheel: Wheel;
-}
 
 export interface H1ServerOptions {
   readonly arena: Arena;
@@ -155,8 +150,3 @@ export class H1Server {
     for (const resolve of waiting) resolve();
   }
 }
-
-const checkRange = (name: string, value: number, min: number, max: number): void => {
-  if (value >= min && value <= max) return;
-  throw new HttpError("ERR_OPTION_INVALID", `${name} is ${value}, must be ${min}..${max}`);
-};

@@ -1,6 +1,6 @@
 // deadlines.ts — a connection's deadlines on the wheel. Moving one later is a store; the timer looks again when it fires.
 import { type Stream, WheelEntry } from "@percore/core";
-import type { Clock } from "./server.ts";
+import type { Clock } from "@percore/http";
 
 export const NEVER: number = Number.POSITIVE_INFINITY;
 

@@ -1,6 +1,6 @@
 // tunnel.ts — the stream behind Upgrade or CONNECT: the connection's own, with a deadline for silence both ways.
 import { type Arena, type Lease, type Stream, type StreamHandler, type StreamInfo, WheelEntry } from "@percore/core";
-import type { Clock } from "./server.ts";
+import type { Clock } from "@percore/http";
 
 export class TunnelStream implements Stream, StreamHandler {
   readonly arena: Arena;
@@ -9,7 +9,7 @@ export class TunnelStream implements Stream, StreamHandler {
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #timer: WheelEntry;
-  readonly #closed: () => void;
+  readonly #closed: (error: Error | null) => void;
   #handler: StreamHandler | null = null;
   #activeAt: number;
   #queuedThen = 0;
@@ -17,9 +17,9 @@ export class TunnelStream implements Stream, StreamHandler {
 
   /**
    * @param idleMs silence both ways after which the tunnel is reset; 0 = never
-   * @param closed told once, when the stream is gone
+   * @param closed told once, when the stream is gone, and why; see StreamHandler.onClose
    */
-  constructor(inner: Stream, clock: Clock, idleMs: number, closed: () => void) {
+  constructor(inner: Stream, clock: Clock, idleMs: number, closed: (error: Error | null) => void) {
     this.arena = inner.arena;
     this.info = inner.info;
     this.#inner = inner;
@@ -56,23 +56,23 @@ export class TunnelStream implements Stream, StreamHandler {
   }
 
   onClose(error: Error | null): void {
-    this.release();
+    this.#release(error);
     this.#owner().onClose(error);
   }
 
   /** The stream closed before anybody was attached; whoever attaches is told. */
   closedEarly(error: Error | null): void {
     this.#closedEarly = { error };
-    this.release();
+    this.#release(error);
   }
   #closedEarly: { readonly error: Error | null } | null = null;
 
-  /** Lets go of what the tunnel holds of the server. */
-  release(): void {
+  /** Lets go of what the tunnel holds. */
+  #release(error: Error | null): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#clock.wheel.remove(this.#timer);
-    this.#closed();
+    this.#closed(error);
   }
 
   // — towards the peer —
@@ -161,7 +161,12 @@ export class TunnelStream implements Stream, StreamHandler {
     if (queued < this.#queuedThen) this.#activeAt = now;
     this.#queuedThen = queued;
     const due = this.#activeAt + this.#idleMs;
-    if (due <= now) this.#inner.reset();
-    else this.#clock.wheel.set(this.#timer, due);
+    if (due > now) {
+      this.#clock.wheel.set(this.#timer, due);
+      return;
+    }
+    this.#inner.reset();
+    // Where nobody was attached, nobody will hear of it.
+    if (this.#handler === null) this.closedEarly(null);
   }
 }
