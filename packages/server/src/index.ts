@@ -14,6 +14,7 @@ export { NotNativeError } from "./fetch/native-classes.ts";
 export { Request, type RequestInit } from "./fetch/request.ts";
 export { RequestAbortedError } from "./fetch/request-signal.ts";
 export { Response, type ResponseInit } from "./fetch/response.ts";
+export { sendStreamed as sendResponse } from "./fetch/send.ts";
 export { Tunnel } from "./fetch/tunnel.ts";
 export { type ContentCoding, FileBody, type FileOptions, file } from "./files/file-body.ts";
 export { nearest } from "./nearest.ts";
