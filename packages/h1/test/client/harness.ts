@@ -103,10 +103,11 @@ export interface ClientRig {
   finish(): Promise<void>;
 }
 
-export const clientRig = (options: Partial<H1ClientOptions> = {}): ClientRig => {
+/** @param wire how the wire cuts and delays; see memoryPair */
+export const clientRig = (options: Partial<H1ClientOptions> = {}, wire: { seed?: number } = {}): ClientRig => {
   const leaks = leaseCheck(arena);
   const clock = new FakeClock(1_000_000);
-  const { client: stream, server: serverSide, pump } = memoryPair({ arena });
+  const { client: stream, server: serverSide, pump } = memoryPair({ arena, ...wire });
   const reports: unknown[] = [];
   const life: string[] = [];
   const client = createH1Client(stream, { clock, report: (error) => reports.push(error), ...options });
