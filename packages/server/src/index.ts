@@ -17,6 +17,7 @@ export { Response, type ResponseInit } from "./fetch/response.ts";
 export { sendStreamed as sendResponse } from "./fetch/send.ts";
 export { Tunnel } from "./fetch/tunnel.ts";
 export { type ContentCoding, FileBody, type FileOptions, file } from "./files/file-body.ts";
+export { type HttpsRedirectOptions, httpsRedirect } from "./https-redirect.ts";
 export { nearest } from "./nearest.ts";
 export type { HandlerObject, ServeOptions } from "./options.ts";
 export { serve } from "./serve.ts";

@@ -53,6 +53,28 @@ program
     demo(options);
   });
 
+const days = (text: string): number => {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= 398) return number;
+  throw new InvalidArgumentError(
+    "Days are a number from 1 to 398: browsers refuse certificates that are good for longer.",
+  );
+};
+
+program
+  .command("cert")
+  .description("certificates")
+  .command("dev")
+  .description("make a certificate for this machine, to develop against")
+  .argument("[names...]", "names and addresses it is good for (default: localhost, 127.0.0.1, ::1)")
+  .option("-o, --out <folder>", "folder that gets cert.pem and key.pem", ".")
+  .option("--days <number>", "how long it is good for", days, 90)
+  .option("--force", "replace files that are there", false)
+  .action(async (names: string[], options: { out: string; days: number; force: boolean }) => {
+    const { writeDevCertificate } = await import("./dev-certificate.ts");
+    await writeDevCertificate({ names, ...options }, (text) => process.stdout.write(text));
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {
