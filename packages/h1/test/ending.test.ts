@@ -196,7 +196,7 @@ t.test("exchanges of one batch do not see each other's AsyncLocalStorage", async
       done();
     },
   });
-  target.peer.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+  target.peer.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\nQUERY /b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
   await Promise.all(later);
   await target.pump.settle();
   t.same(seen, [undefined, "/a", undefined, "/b", "/a", "/b", "/a", "/b"]);

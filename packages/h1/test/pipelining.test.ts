@@ -1,7 +1,7 @@
 // RFC 9112 §9.3.2: pipelining. Answers come in the order of the requests, in as few sends as can be.
 import type { Exchange } from "@percore/http";
 import t from "tap";
-import { arena, DATE, head, OK, rig, statuses, textOf } from "./harness.ts";
+import { arena, DATE, feed, head, OK, rig, statuses, textOf } from "./harness.ts";
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 const reply = (text: string): string => head("200 OK", `date: ${DATE}`, `content-length: ${text.length}`) + text;
@@ -55,6 +55,58 @@ t.test("answers that come out of order are held back until it is their turn", as
   c.end(["t", "1"]);
   t.equal(target.peer.text(), `0\r\nt: 1\r\n\r\n${head("200 OK", "x: d", D, "content-length: 1")}d${reply("e")}`);
   await target.finish();
+});
+
+t.test("RFC 9112 §9.3.2: in parallel only if all are safe", async (t) => {
+  const whole = (method: string, path: string): string =>
+    `${method} ${path} HTTP/1.1\r\nHost: a\r\n${"POST PUT PATCH".includes(method) ? "Content-Length: 1\r\n\r\nx" : "\r\n"}`;
+  const safe = ["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"];
+  const others = ["POST", "PUT", "PATCH", "DELETE", "PROPPATCH", "MKCOL", "PURGE", "LINK"];
+  const rows: [methods: string[], together: number[]][] = [
+    [safe, [5]],
+    // Each letter is a method; how many are under way at once, step by step.
+    ...others.map((method): [string[], number[]] => [
+      ["GET", "GET", method, "GET", "GET"],
+      [2, 1, 2],
+    ]),
+    [
+      ["POST", "POST"],
+      [1, 1],
+    ],
+    [
+      ["DELETE", "GET", "DELETE"],
+      [1, 1, 1],
+    ],
+    // Safe, but their first letter does not say so: they wait, which is right as well.
+    [
+      ["GET", "PROPFIND", "GET"],
+      [1, 2],
+    ],
+    [
+      ["GET", "REPORT"],
+      [1, 1],
+    ],
+  ];
+  // From the third round on, the heads without a body are known.
+  for (const [methods, together] of [...rows, ...rows, ...rows]) {
+    const bytes = methods.map((method, at) => whole(method, `/${at}`)).join("");
+    for (const cuts of [[], Array.from({ length: bytes.length }, (_, at) => at), [20, 60, 75]]) {
+      const waiting: Exchange[] = [];
+      const target = rig({ handler: (exchange) => void waiting.push(exchange) });
+      await feed(target, bytes, cuts);
+      const seen: number[] = [];
+      while (waiting.length > 0) {
+        seen.push(waiting.length);
+        for (const exchange of waiting.splice(0).reverse()) exchange.respond(200, [], exchange.path);
+        await target.pump.settle();
+      }
+      const wrong =
+        JSON.stringify(seen) !== JSON.stringify(together) || target.server.counters.requests !== methods.length;
+      if (wrong) t.same(seen, together, `${methods}, cut at ${cuts}`);
+      await target.finish();
+    }
+    t.pass(methods.join());
+  }
 });
 
 t.test("an answer that closes drops what was pipelined behind it", async (t) => {
@@ -135,6 +187,7 @@ t.test("a malformed request behind good ones is refused in its turn", async (t) 
   t.equal(target.peer.text(), "");
   waiting[1].respond(200, [], "b");
   waiting[0].respond(200, [], "a");
+  await target.pump.settle();
   const text = target.peer.text();
   t.same(statuses(text), ["200", "200", "501"]);
   t.ok(target.peer.ended);

@@ -16,6 +16,20 @@ export const METHOD_OPTIONS = 6;
 const METHOD_SOURCE = 33;
 const METHOD_QUERY = 46;
 
+/** RFC 9110 §9.2.1, and the registry: a request by one of these asks for nothing to be changed. */
+const SAFE: readonly boolean[] = NAMES.map((name) =>
+  ["GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "SEARCH", "REPORT", "QUERY"].includes(name),
+);
+
+export const isSafe = (method: number): boolean => SAFE[method];
+
+/** First letters of methods that are all safe. What begins otherwise may or may not be. */
+const SAFE_INITIALS: Uint8Array = new Uint8Array(256);
+for (const initial of "GHOTQ") SAFE_INITIALS[initial.charCodeAt(0)] = 1;
+
+/** Whether a request that begins with this byte is certainly safe; says no for a few that are. */
+export const beginsSafe = (byte: number): boolean => SAFE_INITIALS[byte] === 1;
+
 export const methodName = (method: number): string => NAMES[method];
 
 export const isHttpMethod = (method: number): boolean => method < METHOD_SOURCE || method === METHOD_QUERY;

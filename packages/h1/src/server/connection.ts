@@ -5,7 +5,7 @@ import { bodyLengthOf, bodyRecords, connectionFlags, headBytes, sizeError, trail
 import { failureOf } from "../codec/failure.ts";
 import * as L from "../codec/layout.ts";
 import { MessageParser, STEP_COMPLETE, STEP_FAILED, STEP_HEAD, STEP_MORE } from "../codec/message-parser.ts";
-import { METHOD_CONNECT, METHOD_GET } from "../codec/methods.ts";
+import { beginsSafe, METHOD_CONNECT, METHOD_GET } from "../codec/methods.ts";
 import { judgeHead, type TargetParts } from "../codec/request-head.ts";
 import type { TapeFields } from "../codec/tape-fields.ts";
 import { ChunkOverhead } from "../connection/chunk-overhead.ts";
@@ -140,7 +140,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     this.#consuming = true;
     try {
       while (at < end && (this.#state === READING || this.#reading !== null)) {
-        if (!this.#mayParse()) {
+        if (!this.#mayParse(at)) {
           this.#unparsed.keep(at, end - at);
           break;
         }
@@ -157,8 +157,8 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     if (this.#state < LINGERING) this.#updatePause();
   }
 
-  /** Between messages: whether another may be read. Inside of one always. */
-  #mayParse(): boolean {
+  /** Between messages: whether another, which begins at `next`, may be read. Inside of one always. */
+  #mayParse(next: number): boolean {
     if (this.#reading !== null || !this.#parser.idle) return true;
     // Answers that nobody takes: each further request would add one, however many wait for theirs.
     if (this.stream.needsDrain) return false;
@@ -167,6 +167,8 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     if (this.#count >= this.server.limits.pipelinedMax) return false;
     // What follows a request for another protocol is no HTTP until the answer says so (CVE-2026-2833).
     if (last.asksUpgrade) return false;
+    // RFC 9112 §9.3.2: in parallel only if all are safe. One that is not was begun with none before it, so it is the last.
+    if (!last.isSafe || !beginsSafe(this.stream.arena.u8[next])) return false;
     return this.#leftovers === null || this.#leftovers.size === 0;
   }
 
@@ -542,7 +544,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
 
   /** Parses what was kept, in a microtask: an answer given now must not run the next handler inside of itself. */
   #replaySoon(): void {
-    if (this.#replayDue || this.#unparsed.empty || !this.#mayParse()) return;
+    if (this.#replayDue || this.#unparsed.empty || !this.#mayParse(this.#unparsed.first)) return;
     this.#replayDue = true;
     queueMicrotask(() => {
       this.#replayDue = false;

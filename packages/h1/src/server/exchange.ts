@@ -24,7 +24,7 @@ import {
   type HeadTemplate,
   TEXT_MAX,
 } from "../codec/head-encoder.ts";
-import { METHOD_CONNECT, METHOD_HEAD, methodName } from "../codec/methods.ts";
+import { isSafe, METHOD_CONNECT, METHOD_HEAD, methodName } from "../codec/methods.ts";
 import type { TargetParts } from "../codec/request-head.ts";
 import { Callbacks } from "./callbacks.ts";
 import type { ServerConnection } from "./connection.ts";
@@ -139,6 +139,11 @@ export class ServerExchange implements Exchange {
   /** For the connection's own code. */
   get owner(): ServerConnection {
     return this.#connection;
+  }
+
+  /** Its method asks for nothing to be changed (RFC 9110 §9.2.1). */
+  get isSafe(): boolean {
+    return isSafe(this.#method);
   }
 
   retain(): void {

@@ -16,6 +16,11 @@ export class Unparsed {
     return this.#leases.length === 0;
   }
 
+  /** Address of the first byte; only where there is one. */
+  get first(): number {
+    return this.#leases[0].offset;
+  }
+
   /** Copies `size` bytes at `at` behind what is kept. */
   keep(at: number, size: number): void {
     for (let done = 0; done < size; done += BLOCK_BYTES) {
