@@ -164,12 +164,16 @@ export interface ForwardOrder {
   readonly host: string;
   /** Fields that are sent to the upstream instead of the client's of the same names (request id, traceparent). */
   readonly extra: readonly string[];
+  /** Fields for the client that are added to the upstream's answer (RateLimit). */
+  readonly answerExtra: readonly string[];
   /** What names in the route's field changes stand for. */
-  readonly fill: (name: string) => string;
+  fill(name: string): string;
+  /** What requests are placed by; for hashing. */
+  keyOf(by: KeyPlan): string;
   /** Filled in by the forwarder. */
   readonly record: RequestRecord;
-  /** Called once, when nothing more happens to the request. */
-  readonly done: (record: RequestRecord) => void;
+  /** To be called once, when nothing more happens to the request, with the record complete but for `endedMs`. */
+  done(): void;
 }
 
 /** Why a request ended as it did: one of REASONS, or "-" for one that was answered whole. */

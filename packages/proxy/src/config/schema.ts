@@ -36,6 +36,9 @@ const client = z.strictObject({
   idleTimeout: duration.optional().meta({ description: "Between two requests. Default 60s" }),
   receiveTimeout: duration.optional().meta({ description: "Silence within a request's body. Default 30s" }),
   sendTimeout: duration.optional().meta({ description: "Without the client taking a byte. Default 30s" }),
+  tunnelTimeout: duration
+    .default(3_600_000)
+    .meta({ description: "Silence of a WebSocket or tunnel. Default 1h; 0: none" }),
   bodyRate: size.optional().meta({ description: "Least bytes per second of a request's body. Default 240; 0: none" }),
 });
 
@@ -88,6 +91,8 @@ export const LOG_FIELDS = [
   "worker",
 ] as const;
 
+export type LogField = (typeof LOG_FIELDS)[number];
+
 const accessLog = z.union([
   z.boolean(),
   z.string(),
@@ -138,7 +143,10 @@ export const configSchema = z.strictObject({
     ])
     .prefault({})
     .meta({ description: "trust: takes the client's id instead of making one" }),
-  tracing: z.boolean().default(true).meta({ description: "Sends traceparent (W3C Trace Context). Default true" }),
+  tracing: z.enum(["off", "continue", "start"]).default("continue").meta({
+    description:
+      "traceparent (W3C Trace Context): continue a client's trace with a span of ours, start one where there is none. Default continue",
+  }),
   accessLog: accessLog.default(false),
   admin: admin.optional(),
 });

@@ -152,3 +152,5 @@ export const upstreamObject = z.strictObject({
 });
 
 export const upstreamSchema = z.union([oneOrMore(address), upstreamObject]);
+
+export type UpstreamObject = z.output<typeof upstreamObject>;

@@ -1,7 +1,9 @@
 // template.ts — texts with names in braces, "/v2/users/{id}": taken apart once, filled in per request.
 
-/** Gives what stands for a name. */
-export type Fill = (name: string) => string;
+/** Gives what stands for a name: a request. */
+export interface Filler {
+  fill(name: string): string;
+}
 
 export interface Template {
   /** Literal, name, literal, name, …, literal. */
@@ -15,8 +17,8 @@ export const parseTemplate = (text: string): Template => ({ parts: text.split(RE
 /** The names a text uses. */
 export const templateNames = (text: string): string[] => [...text.matchAll(REFERENCE)].map((match) => match[1]);
 
-export const fillTemplate = ({ parts }: Template, fill: Fill): string => {
+export const fillTemplate = ({ parts }: Template, filler: Filler): string => {
   let text = parts[0];
-  for (let at = 1; at < parts.length; at += 2) text += fill(parts[at]) + parts[at + 1];
+  for (let at = 1; at < parts.length; at += 2) text += filler.fill(parts[at]) + parts[at + 1];
   return text;
 };

@@ -1,0 +1,131 @@
+// listeners.ts — the addresses that a worker listens on: opened, and with a reload added and taken away.
+import { formatAddress, type InheritedSocket } from "@percore/core";
+import type { Handler } from "@percore/http";
+import { type ServeOptions, type Server, serve } from "percore";
+import { parseListenAddress } from "../config/address.ts";
+import type { Config } from "../config/schema.ts";
+import { toList } from "../config/values.ts";
+import { socketsFor } from "./handed-sockets.ts";
+
+type ListenConfig = Exclude<Config["listen"], readonly unknown[]>;
+type Listener = Exclude<ListenConfig, string>;
+
+/** Every listener of a configuration, in full. */
+export const listenersOf = ({ listen }: Pick<Config, "listen">): Listener[] =>
+  toList<ListenConfig>(listen).map((one) =>
+    typeof one === "string" ? { address: one, http1: true, http2: true } : one,
+  );
+
+/** Options of serve() that are the same for all listeners. */
+export const clientOptions = ({
+  client,
+  drain,
+}: Config): Pick<ServeOptions, "limits" | "timeouts" | "connectionsMax" | "drainMs"> => ({
+  drainMs: drain,
+  connectionsMax: client.connections,
+  limits: defined({
+    headBytesMax: client.head,
+    fieldsMax: client.fields,
+    targetBytesMax: client.target,
+    bodyBytesMax: client.body,
+    requestsPerConnectionMax: client.requests,
+  }),
+  timeouts: defined({
+    headersMs: client.headTimeout,
+    idleMs: client.idleTimeout,
+    receiveMs: client.receiveTimeout,
+    sendMs: client.sendTimeout,
+    tunnelIdleMs: client.tunnelTimeout,
+    bodyRateMin: client.bodyRate,
+  }),
+});
+
+const defined = <Values extends object>(values: Values): Partial<Values> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Values>;
+
+export class Listeners {
+  readonly #handler: Handler;
+  readonly #sockets: readonly InheritedSocket[];
+  readonly #servers = new Map<string, readonly Server[]>();
+
+  constructor(handler: Handler, sockets: readonly InheritedSocket[]) {
+    this.#handler = handler;
+    this.#sockets = sockets;
+  }
+
+  /** Where we listen. */
+  get addresses(): string[] {
+    return this.#all.map(({ address }) => (address === null ? "?" : formatAddress(address)));
+  }
+
+  get connections(): number {
+    return this.#all.reduce((sum, server) => sum + server.stats().connectionsOpen, 0);
+  }
+
+  get requests(): number {
+    return this.#all.reduce((sum, server) => sum + server.stats().requests, 0);
+  }
+
+  /**
+   * Opens what is new, then closes what is gone: its connections finish what they have begun. An address whose options have
+   * changed stays as it is; the control thread says so.
+   * @throws what cannot be bound; then nothing has changed.
+   */
+  async apply(config: Config): Promise<void> {
+    const wanted = listenersOf(config);
+    const opened = new Map<string, readonly Server[]>();
+    try {
+      for (const listener of wanted) {
+        if (this.#servers.has(listener.address) || opened.has(listener.address)) continue;
+        const servers = this.#open(listener, config);
+        opened.set(listener.address, servers);
+        await Promise.all(servers.map((server) => server.ready));
+      }
+    } catch (error) {
+      for (const server of [...opened.values()].flat()) server.destroy();
+      throw error;
+    }
+    for (const [address, servers] of opened) this.#servers.set(address, servers);
+    for (const [address, servers] of this.#servers) {
+      if (wanted.some((listener) => listener.address === address)) continue;
+      this.#servers.delete(address);
+      for (const server of servers) void server.close();
+    }
+  }
+
+  /** Resolves when what was under way is done, or reset at the deadline. */
+  async close(): Promise<void> {
+    await Promise.all(this.#all.map((server) => server.close()));
+  }
+
+  #open(listener: Listener, config: Config): Server[] {
+    const options: ServeOptions = {
+      ...clientOptions(config),
+      handler: this.#handler,
+      http1: listener.http1,
+      http2: listener.http2,
+      backlog: listener.backlog,
+      proxyProtocol: listener.proxyProtocol === undefined ? undefined : { trusted: listener.proxyProtocol },
+      signals: false,
+    };
+    const handed = socketsFor(listener.address, this.#sockets);
+    // A descriptor listens already, with the backlog that whoever opened it gave it.
+    if (handed.length > 0) return handed.map(({ fd }) => serve({ ...options, backlog: undefined, fd }));
+    const address = parseListenAddress(listener.address);
+    if (typeof address === "string") throw new RangeError(address);
+    switch (address.kind) {
+      case "tcp":
+        return [serve({ ...options, port: address.port, hostname: address.host ?? undefined })];
+      case "unix": {
+        const unixMode = listener.mode === undefined ? undefined : Number.parseInt(listener.mode, 8);
+        return [serve({ ...options, unix: address.path, unixMode })];
+      }
+      case "inherited":
+        throw new Error(`${listener.address}: no such socket was passed to this process (LISTEN_FDS)`);
+    }
+  }
+
+  get #all(): Server[] {
+    return [...this.#servers.values()].flat();
+  }
+}
