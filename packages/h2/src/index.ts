@@ -1,3 +1,13 @@
+export {
+  createH2Client,
+  DEFAULT_H2_CLIENT_LIMITS,
+  DEFAULT_H2_CLIENT_TIMEOUTS,
+  type H2ClientLimits,
+  type H2ClientOptions,
+  type H2ClientTimeouts,
+} from "./client/client.ts";
+export type { H2ClientConnection } from "./client/connection.ts";
+export { H2ResetError } from "./client/reset-error.ts";
 export { PREFACE } from "./codec/frame.ts";
 export {
   blockBound,
