@@ -48,6 +48,36 @@ t.test("bodies of requests", async (t) => {
   }
 });
 
+t.test("small parts of one turn are one chunk, in order with large ones", async (t) => {
+  const [large, small] = ["L".repeat(5_000), "s".repeat(3_000)];
+  for (const [body, wanted] of [
+    [["a", "b", "c"], ["abc"]],
+    [
+      ["a", large, "b", "c", large],
+      ["a", large, "bc", large],
+    ],
+    [[small, small, small, small, small], [small.repeat(5)]],
+    [Array.from({ length: 7 }, () => small), [small.repeat(5), small, small]],
+    [[large], [large]],
+    [Array.from({ length: 1_000 }, () => "x"), ["x".repeat(1_000)]],
+  ]) {
+    const chunks: string[] = [];
+    const { exchange, reports } = run(
+      { method: "POST", body },
+      {
+        fetch: async (request) => {
+          for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>)
+            chunks.push(new TextDecoder().decode(chunk));
+          return new Response("read");
+        },
+      },
+    );
+    await turns();
+    t.same([exchange.body, reports], ["read", []]);
+    t.same(chunks, wanted);
+  }
+});
+
 t.test("a request without a body", async (t) => {
   const { exchange } = run(
     {},
