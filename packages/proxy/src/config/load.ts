@@ -16,8 +16,9 @@ export interface LoadedConfig {
   readonly config: Config;
   /** Folder that relative paths in it start from. */
   readonly folder: string;
-  /** How it is called in messages. */
+  /** How it is called in messages: relative to `base`. */
   readonly file: string;
+  readonly base: string;
   /** "code": a program that made it, whose functions live in the thread that ran it. */
   readonly kind: "data" | "code";
   /** Files it was made of, absolute: a change of one is a change of it. */
@@ -53,7 +54,12 @@ export const loadConfig = async (file: string, options: LoadOptions = {}): Promi
   const ending = path.extname(absolute);
   if (CODE_ENDINGS.includes(ending)) {
     const source = valueSource(await importDefault(absolute, file), file, folder);
-    return { ...checked(source, { value: source.value, problems: [], files: [] }), kind: "code", files: [absolute] };
+    return {
+      ...checked(source, { value: source.value, problems: [], files: [] }),
+      base,
+      kind: "code",
+      files: [absolute],
+    };
   }
   if (!TEXT_ENDINGS.includes(ending)) {
     const meant = nearest(ending, [...TEXT_ENDINGS, ...CODE_ENDINGS]);
@@ -68,16 +74,20 @@ export const loadConfig = async (file: string, options: LoadOptions = {}): Promi
     folder,
     isPlain: (at) => source.isPlain(at),
   });
-  return { ...checked(source, filled), kind: "data", files: [absolute, ...filled.files] };
+  return { ...checked(source, filled), base, kind: "data", files: [absolute, ...filled.files] };
 };
 
 /** Checks a configuration that a program made. @throws {ConfigError} with every problem of it. */
 export const checkConfig = (value: unknown, options: LoadOptions = {}): LoadedConfig => {
   const source = valueSource(value, "configuration", options.folder ?? process.cwd());
-  return { ...checked(source, { value, problems: [], files: [] }), kind: "code", files: [] };
+  const base = source.folder;
+  return { ...checked(source, { value, problems: [], files: [] }), base, kind: "code", files: [] };
 };
 
-const checked = (source: ConfigSource, { value, problems }: Substituted): Omit<LoadedConfig, "kind" | "files"> => {
+const checked = (
+  source: ConfigSource,
+  { value, problems }: Substituted,
+): Omit<LoadedConfig, "kind" | "files" | "base"> => {
   // Where a value could not be put in, what the schema says of the name in its place is beside the point.
   const place = (found: readonly Problem[]): PlacedProblem[] => inOrder(found.map((problem) => source.place(problem)));
   const wrongAt = new Set(problems.map((problem) => JSON.stringify(problem.path)));

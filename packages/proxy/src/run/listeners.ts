@@ -6,6 +6,7 @@ import { parseListenAddress } from "../config/address.ts";
 import type { Config } from "../config/schema.ts";
 import { toList } from "../config/values.ts";
 import { socketsFor } from "./handed-sockets.ts";
+import type { ListenerStatus } from "./messages.ts";
 
 type ListenConfig = Exclude<Config["listen"], readonly unknown[]>;
 type Listener = Exclude<ListenConfig, string>;
@@ -45,17 +46,17 @@ const defined = <Values extends object>(values: Values): Partial<Values> =>
 
 export class Listeners {
   readonly #handler: Handler;
-  readonly #sockets: readonly InheritedSocket[];
   readonly #servers = new Map<string, readonly Server[]>();
 
-  constructor(handler: Handler, sockets: readonly InheritedSocket[]) {
+  constructor(handler: Handler) {
     this.#handler = handler;
-    this.#sockets = sockets;
   }
 
-  /** Where we listen. */
-  get addresses(): string[] {
-    return this.#all.map(({ address }) => (address === null ? "?" : formatAddress(address)));
+  get status(): ListenerStatus[] {
+    return [...this.#servers].map(([listen, servers]) => ({
+      listen,
+      addresses: servers.flatMap(({ address }) => (address === null ? [] : [formatAddress(address)])),
+    }));
   }
 
   get connections(): number {
@@ -69,15 +70,16 @@ export class Listeners {
   /**
    * Opens what is new, then closes what is gone: its connections finish what they have begun. An address whose options have
    * changed stays as it is; the control thread says so.
+   * @param sockets that listen already: those that were passed to the process, and the main thread's Unix sockets.
    * @throws what cannot be bound; then nothing has changed.
    */
-  async apply(config: Config): Promise<void> {
+  async apply(config: Config, sockets: readonly InheritedSocket[]): Promise<void> {
     const wanted = listenersOf(config);
     const opened = new Map<string, readonly Server[]>();
     try {
       for (const listener of wanted) {
         if (this.#servers.has(listener.address) || opened.has(listener.address)) continue;
-        const servers = this.#open(listener, config);
+        const servers = this.#open(listener, config, sockets);
         opened.set(listener.address, servers);
         await Promise.all(servers.map((server) => server.ready));
       }
@@ -98,31 +100,24 @@ export class Listeners {
     await Promise.all(this.#all.map((server) => server.close()));
   }
 
-  #open(listener: Listener, config: Config): Server[] {
+  #open(listener: Listener, config: Config, sockets: readonly InheritedSocket[]): Server[] {
     const options: ServeOptions = {
       ...clientOptions(config),
       handler: this.#handler,
       http1: listener.http1,
       http2: listener.http2,
-      backlog: listener.backlog,
       proxyProtocol: listener.proxyProtocol === undefined ? undefined : { trusted: listener.proxyProtocol },
       signals: false,
     };
-    const handed = socketsFor(listener.address, this.#sockets);
-    // A descriptor listens already, with the backlog that whoever opened it gave it.
-    if (handed.length > 0) return handed.map(({ fd }) => serve({ ...options, backlog: undefined, fd }));
+    const handed = socketsFor(listener.address, sockets);
+    if (handed.length > 0) return handed.map(({ fd }) => serve({ ...options, fd }));
     const address = parseListenAddress(listener.address);
-    if (typeof address === "string") throw new RangeError(address);
-    switch (address.kind) {
-      case "tcp":
-        return [serve({ ...options, port: address.port, hostname: address.host ?? undefined })];
-      case "unix": {
-        const unixMode = listener.mode === undefined ? undefined : Number.parseInt(listener.mode, 8);
-        return [serve({ ...options, unix: address.path, unixMode })];
-      }
-      case "inherited":
-        throw new Error(`${listener.address}: no such socket was passed to this process (LISTEN_FDS)`);
+    if (typeof address === "object" && address.kind === "tcp") {
+      return [
+        serve({ ...options, port: address.port, hostname: address.host ?? undefined, backlog: listener.backlog }),
+      ];
     }
+    throw new Error(`listen ${listener.address}: no such socket was passed to this process (LISTEN_FDS)`);
   }
 
   get #all(): Server[] {

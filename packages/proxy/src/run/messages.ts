@@ -1,18 +1,13 @@
 // messages.ts — what the main thread asks of its workers, and what they answer. Everything is plain data.
-import type { Config } from "../config/schema.ts";
+import type { InheritedSocket } from "@percore/core";
+import type { LoadedConfig } from "../config/load.ts";
 import type { SeriesSnapshot } from "../metrics/registry.ts";
 import type { ServerOverride, UpstreamStatus } from "../plan.ts";
 
 /** A configuration on its way between threads: functions do not cross, so of a program only its name does. */
 export type ConfigMessage =
-  | {
-      readonly kind: "data";
-      readonly config: Config;
-      readonly folder: string;
-      readonly file: string;
-      readonly files: readonly string[];
-    }
-  | { readonly kind: "code"; readonly file: string; readonly folder: string };
+  | (LoadedConfig & { readonly kind: "data" })
+  | { readonly kind: "code"; readonly file: string; readonly base: string };
 
 /** What was said about a server by hand; workers that start later are told too. */
 export interface Adjustment {
@@ -23,11 +18,18 @@ export interface Adjustment {
 }
 
 export type Command =
-  | { readonly type: "apply"; readonly source: ConfigMessage }
+  | { readonly type: "apply"; readonly source: ConfigMessage; readonly sockets: readonly InheritedSocket[] }
   | { readonly type: "status" }
   | { readonly type: "metrics" }
   | ({ readonly type: "adjust" } & Adjustment)
   | { readonly type: "reopenLogs" };
+
+export interface ListenerStatus {
+  /** As the configuration has it. */
+  readonly listen: string;
+  /** Where that is: the real port, and every address. */
+  readonly addresses: readonly string[];
+}
 
 export interface WorkerStatus {
   readonly worker: number;
@@ -35,7 +37,7 @@ export interface WorkerStatus {
   readonly driver: string;
   readonly connections: number;
   readonly requests: number;
-  readonly addresses: readonly string[];
+  readonly listeners: readonly ListenerStatus[];
   readonly upstreams: readonly UpstreamStatus[];
 }
 

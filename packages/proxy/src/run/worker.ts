@@ -1,5 +1,5 @@
 // worker.ts — the proxy of one thread: its engine, its listeners, and what the main thread asks of it.
-import { onDrain, type WorkerContext } from "@percore/core";
+import { type InheritedSocket, onDrain, type WorkerContext } from "@percore/core";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { FlightTable } from "../limits/flight-table.ts";
 import { monotonicMs, RateTable } from "../limits/rate-table.ts";
@@ -17,7 +17,7 @@ export type MakeForwarder = (plan: ProxyPlan, context: WorkerContext, report: (e
 
 /** A configuration out of the message it travelled in. @throws {ConfigError} for a program that has problems. */
 export const receiveConfig = async (source: ConfigMessage): Promise<LoadedConfig> =>
-  source.kind === "code" ? loadConfig(source.file, { folder: source.folder }) : source;
+  source.kind === "code" ? loadConfig(source.file, { folder: source.base }) : source;
 
 export class ProxyWorker {
   readonly #context: WorkerContext;
@@ -28,16 +28,22 @@ export class ProxyWorker {
   private constructor(engine: Engine, seed: ProxySeed, context: WorkerContext) {
     this.#context = context;
     this.#engine = engine;
-    this.#listeners = new Listeners(engine.handler, seed.sockets);
+    this.#listeners = new Listeners(engine.handler);
     this.#channel = answerCommands(seed.channel, context.index, (command) => this.#obey(command));
   }
 
   /**
    * Starts the proxy of this thread; resolves when it listens.
+   * @param given the configuration, where it is in this thread already.
    * @throws what the configuration, the log's file or an address is refused for.
    */
-  static async start(seed: ProxySeed, context: WorkerContext, makeForwarder: MakeForwarder): Promise<ProxyWorker> {
-    const loaded = await receiveConfig(seed.source);
+  static async start(
+    seed: ProxySeed,
+    context: WorkerContext,
+    makeForwarder: MakeForwarder,
+    given?: LoadedConfig,
+  ): Promise<ProxyWorker> {
+    const loaded = given ?? (await receiveConfig(seed.source));
     const report = (error: unknown): void => console.error("percore-proxy:", error);
     const rates = new RateTable(processLimitMemory());
     const engine = new Engine(loaded, {
@@ -53,7 +59,7 @@ export class ProxyWorker {
     for (const { upstream, server, override, weight } of seed.adjustments) {
       engine.forwarder.adjust(upstream, server, override, weight);
     }
-    await worker.#listeners.apply(loaded.config);
+    await worker.#listeners.apply(loaded.config, seed.sockets);
     onDrain(() => worker.#drain());
     return worker;
   }
@@ -70,7 +76,7 @@ export class ProxyWorker {
   #obey(command: Command): Promise<Answers[Command["type"]]> | Answers[Command["type"]] {
     switch (command.type) {
       case "apply":
-        return this.#apply(command.source);
+        return this.#apply(command.source, command.sockets);
       case "status":
         return this.#status();
       case "metrics":
@@ -84,10 +90,10 @@ export class ProxyWorker {
     }
   }
 
-  async #apply(source: ConfigMessage): Promise<null> {
+  async #apply(source: ConfigMessage, sockets: readonly InheritedSocket[]): Promise<null> {
     const loaded = await receiveConfig(source);
     // Addresses first: they are what may fail, and then nothing has changed.
-    await this.#listeners.apply(loaded.config);
+    await this.#listeners.apply(loaded.config, sockets);
     this.#engine.apply(loaded);
     return null;
   }
@@ -99,7 +105,7 @@ export class ProxyWorker {
       driver: this.#context.runtime.driver.kind,
       connections: this.#listeners.connections,
       requests: this.#listeners.requests,
-      addresses: this.#listeners.addresses,
+      listeners: this.#listeners.status,
       upstreams: this.#engine.forwarder.status(),
     };
   }
