@@ -209,6 +209,8 @@ bool Context::AddTrust(ContextFailure* failure) {
 
 bool Context::SetAlgorithms(ContextFailure* failure) {
   SSL_CTX* ctx = ctx_.get();
+  if (source_.version_min > source_.version_max)
+    return Fail(failure, "versions", -1, "the lowest is above the highest");
   if (SSL_CTX_set_min_proto_version(ctx, source_.version_min) != 1 ||
       SSL_CTX_set_max_proto_version(ctx, source_.version_max) != 1) {
     return Fail(failure, "versions", -1, ErrorQueue::Reason());

@@ -41,33 +41,45 @@ export const connectTls = (inner: Stream, options: TlsConnectOptions, done: TlsD
   const name = options.serverName;
   const verifyName = options.verifyName === undefined ? name : options.verifyName;
   const key = `${name}\n${verifyName ?? ""}\n${names.join()}`;
+  const session = options.sessions?.take(key) ?? null;
   const handle = TlsThread.of(inner.arena).engine.open(
     options.context.native,
     isAddress(name) ? null : name,
     verifyName,
     names.length === 0 ? null : alpnWire(names),
-    options.sessions?.take(key) ?? null,
+    session,
   );
   if (handle < 0) {
     inner.reset();
     queueMicrotask(() => done(new TlsError("ERR_TLS_OPTION", `OpenSSL takes no server name ${name}`), null));
     return;
   }
-  const handshake = new ClientHandshake(names, (session) => options.sessions?.put(key, session), done);
+  const keep = (given: ResumableSession): void => options.sessions?.put(key, given);
+  const handshake = new ClientHandshake(names, session, keep, done);
   const connection = new Connection(inner, handle, options.clock, handshake);
   connection.start(options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
   connection.greet();
 };
 
+const TLS_1_2 = 0x0303;
+
 const isAddress = (name: string): boolean => name.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(name);
 
 class ClientHandshake implements HandshakeOwner {
   readonly #names: readonly string[];
+  /** The session that is to be resumed. */
+  readonly #session: ResumableSession | null;
   readonly #keep: (session: ResumableSession) => void;
   readonly #done: TlsDone;
 
-  constructor(names: readonly string[], keep: (session: ResumableSession) => void, done: TlsDone) {
+  constructor(
+    names: readonly string[],
+    session: ResumableSession | null,
+    keep: (session: ResumableSession) => void,
+    done: TlsDone,
+  ) {
     this.#names = names;
+    this.#session = session;
     this.#keep = keep;
     this.#done = done;
   }
@@ -80,6 +92,8 @@ class ClientHandshake implements HandshakeOwner {
 
   onShaken(connection: Connection, error: Error | null): void {
     const info = error === null ? connection.thread.engine.info(connection.handle) : null;
+    // A TLS 1.2 session may be used again, and the server gives no new one while its ticket is fresh.
+    if (info?.resumed === true && info.version === TLS_1_2 && this.#session !== null) this.#keep(this.#session);
     if (info === null) this.#done(error, null);
     else this.#done(null, new TlsStream(connection, detailsOf(info), this.#names[info.alpn] ?? null));
   }

@@ -381,8 +381,15 @@ export class Connection implements StreamHandler, Settler {
       opener.peerEnded = true;
       this.handler.onEnd();
     } else if (opener.failure !== null) {
-      this.abort(opener.failure);
+      this.#truncate(opener.failure);
     }
+  }
+
+  /** The peer is gone without a word, as some do that still want their answer: what is queued goes out before the end. */
+  #truncate(error: Error): void {
+    this.sealer.ended = true;
+    this.sealer.pump(true);
+    if (this.open) this.#fail(error);
   }
 
   #wait(lease: Lease): void {

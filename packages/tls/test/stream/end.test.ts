@@ -39,7 +39,9 @@ t.test("FIN without close_notify is truncation, after everything that came befor
     await memory.pump.settle();
     t.equal(handler.bytes, 10, version);
     t.same([handler.ends, handler.closes, handler.code], [0, 1, "ERR_TLS_TRUNCATED"]);
-    t.ok(peer.closed, "reset");
+    raw.read(peer.bytes());
+    t.equal(Buffer.from(raw.u8.subarray(0, 10)).toString(), "all I have", "what was queued still goes out");
+    t.ok(peer.closed);
     t.equal(memory.arena.stats.outstanding, 0);
   }
 });
