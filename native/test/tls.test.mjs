@@ -270,6 +270,7 @@ t.test("what is no TLS fails at once; more input to a failed session is dropped"
   const s = engine.session(server);
   s.read(Buffer.from("GET / HTTP/1.1\r\n\r\n"));
   t.match(s.failure, /http request/);
+  t.match(s.info, { group: null, resumed: false, hasPeerCertificate: false }, "also before there is anything to tell");
   s.read(Buffer.from("more"));
   t.equal(s.write(Buffer.from("x")), 0);
   t.ok(s.close());

@@ -165,7 +165,9 @@ Napi::Value Engine::Info(const Napi::CallbackInfo& info) {
   object.Set("protocol", Text(env, SSL_get_version(ssl)));
   const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl);
   object.Set("cipher", Text(env, cipher == nullptr ? nullptr : SSL_CIPHER_standard_name(cipher)));
-  const int group = static_cast<int>(SSL_get_negotiated_group(ssl));
+  // OpenSSL 3.0 looks for it in the session without asking whether there is one.
+  const bool has_session = SSL_get0_session(ssl) != nullptr;
+  const int group = has_session ? static_cast<int>(SSL_get_negotiated_group(ssl)) : 0;
   object.Set("group", Text(env, group == 0 ? nullptr : SSL_group_to_name(ssl, group)));
   object.Set("alpn", Napi::Number::New(env, session->alpn()));
   object.Set("serverName", Text(env, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)));
