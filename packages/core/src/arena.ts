@@ -66,6 +66,11 @@ export class Arena {
     return { bytes: this.u8.length, carved: this.#top, outstanding, records: this.#records };
   }
 
+  /** How much of it blocks hold, 0..1. Cheap: streams ask it before they take more. */
+  get fullness(): number {
+    return this.blocks.heldBytes / this.u8.length;
+  }
+
   /**
    * A block of its own for `size` bytes (1..LEASE_BYTES_MAX); the caller owns the lease.
    * @throws {CoreError} ERR_ARENA_EXHAUSTED when every block is held by somebody.

@@ -15,10 +15,12 @@ const STAGGER_BYTES = 64;
 
 /** Hands out blocks by size class and takes them back. Classes never merge: what was carved for one stays in it. */
 export class BlockAllocator {
+  /** Bytes of the blocks held by somebody. */
+  heldBytes = 0;
   readonly #classes: SizeClass[];
 
   constructor(arena: Arena) {
-    this.#classes = BLOCK_SIZES.map((size) => new SizeClass(arena, size));
+    this.#classes = BLOCK_SIZES.map((size) => new SizeClass(this, arena, size));
   }
 
   /** Blocks held by somebody. */
@@ -55,6 +57,7 @@ class SizeClass implements BlockPool {
   outstanding = 0;
   readonly transient = false;
   readonly scarce = false;
+  readonly #allocator: BlockAllocator;
   readonly #arena: Arena;
   readonly #size: number;
   readonly #free: Block[] = [];
@@ -62,7 +65,8 @@ class SizeClass implements BlockPool {
   /** Set once the arena has no room for another run; carving is not tried again. */
   #exhausted = false;
 
-  constructor(arena: Arena, size: number) {
+  constructor(allocator: BlockAllocator, arena: Arena, size: number) {
+    this.#allocator = allocator;
     this.#arena = arena;
     this.#size = size;
   }
@@ -76,11 +80,13 @@ class SizeClass implements BlockPool {
     }
     block.refs = 1;
     this.outstanding += 1;
+    this.#allocator.heldBytes += this.#size;
     return block;
   }
 
   reclaim(block: Block): void {
     this.outstanding -= 1;
+    this.#allocator.heldBytes -= this.#size;
     this.#free.push(block);
   }
 

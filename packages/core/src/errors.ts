@@ -4,6 +4,8 @@ import { getSystemErrorName } from "node:util";
 /** Codes of operating errors. Decide by `code`; the message is for people and may change. */
 export const CORE_ERRORS = {
   ERR_ARENA_EXHAUSTED: "Every block of the thread's arena is in use.",
+  ERR_ARENA_PRESSURE:
+    "The arena was three quarters full, and this stream held more of it back than its share: it was reset.",
   ERR_ADDRESS_INVALID: "An address, port or path cannot be used.",
   ERR_CONNECT_TIMEOUT: "No connection was made within connectTimeoutMs.",
   ERR_DESCRIPTOR_INVALID: "A descriptor given to be adopted is not a listening socket.",

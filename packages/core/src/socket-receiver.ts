@@ -1,7 +1,7 @@
 // socket-receiver.ts — the receiving side of a socket: multishot receive, pause and resume, the peer's end and its resets.
 import { constants, errno, getsockoptInt } from "@percore/native";
 import type { BufferGroup, Starved } from "./buffer-group.ts";
-import { SystemError } from "./errors.ts";
+import { CoreError, SystemError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { prepCancel } from "./op/cancel.ts";
 import { KIND_RECV, KIND_WATCH } from "./op/kinds.ts";
@@ -14,6 +14,17 @@ import { WheelEntry } from "./wheel.ts";
 
 /** How often a stream that cannot poll for a reset (the peer's FIN would answer at once) asks whether there was one. */
 const RESET_CHECK_MS = 1000;
+/**
+ * A multishot receive empties the socket in one go, dozens of buffers, before a pause can reach it. A stream that this
+ * happened to receives one buffer at a time until this many came without a pause: a pause then overshoots by one.
+ */
+const SINGLE_RECEIVES = 64;
+/** So full, every receive that is armed is a single one. */
+const FULLNESS_SINGLE = 0.25;
+/** So full, a stream that holds more than SHARE_BYTES back is reset: what others send has to lie somewhere too. */
+const FULLNESS_SHED = 0.75;
+/** What a paused stream may hold back however full the arena is. */
+const SHARE_BYTES = 65_536;
 
 //            attach                 pause, cancel queued          cancelled
 //   idle ──────────────▶ armed ───────────────────▶ cancelling ───────────▶ idle
@@ -31,7 +42,10 @@ export class SocketReceiver implements Starved {
   readonly #socket: Socket;
   readonly #group: BufferGroup;
   #state = IDLE;
+  /** Receives that are still to be armed one at a time. */
+  #single = 0;
   #held: Lease[] | null = null;
+  #heldBytes = 0;
   /** The peer's FIN was received. */
   #sawEnd = false;
   /** A poll for hang-ups is in flight; the peer's FIN is there, so that another would fire at once. */
@@ -52,6 +66,7 @@ export class SocketReceiver implements Starved {
   /** Puts bytes back before everything that has not been delivered. */
   unread(lease: Lease): void {
     const kept = lease.transient ? lease.copy() : lease;
+    this.#heldBytes += kept.blockSize;
     if (this.#held === null) this.#held = [kept];
     else this.#held.unshift(kept);
   }
@@ -89,6 +104,7 @@ export class SocketReceiver implements Starved {
     const socket = this.#socket;
     while (this.#held !== null && socket.handler !== null && !this.paused && socket.open) {
       const lease = this.#held.shift() as Lease;
+      this.#heldBytes -= lease.blockSize;
       if (this.#held.length === 0) this.#held = null;
       socket.handler.onData(lease);
     }
@@ -107,7 +123,10 @@ export class SocketReceiver implements Starved {
       prepCancel(this.#socket.ring, this.#socket, KIND_RECV);
     } else if (this.#state === IDLE) {
       if (this.#wantsData) this.#arm();
-      else this.#watch();
+      else {
+        if (this.#single > 0) this.#single = SINGLE_RECEIVES;
+        this.#watch();
+      }
     }
   }
 
@@ -143,11 +162,25 @@ export class SocketReceiver implements Starved {
     } else if (socket.handler !== null && !this.paused && this.#held === null) {
       socket.handler.onData(lease);
     } else {
-      // Kept for later, in a block of its own: a paused stream must not pin receive buffers.
-      this.#held ??= [];
-      this.#held.push(lease.copy());
-      socket.schedule();
+      this.#hold(lease);
     }
+  }
+
+  /** Keeps it for later, in a block of its own: a paused stream must not pin receive buffers. */
+  #hold(lease: Lease): void {
+    const socket = this.#socket;
+    if (this.#heldBytes >= SHARE_BYTES && lease.arena.fullness > FULLNESS_SHED) {
+      lease.release();
+      socket.stats[STAT.connectionsShed] += 1;
+      socket.closeWith(new CoreError("ERR_ARENA_PRESSURE", `${this.#heldBytes} bytes were held back by a pause`), true);
+      return;
+    }
+    const kept = lease.copy();
+    this.#heldBytes += kept.blockSize;
+    this.#held ??= [];
+    this.#held.push(kept);
+    if (this.paused) this.#single = SINGLE_RECEIVES;
+    socket.schedule();
   }
 
   #onEnd(result: number): void {
@@ -174,9 +207,12 @@ export class SocketReceiver implements Starved {
   }
 
   #arm(): void {
+    const socket = this.#socket;
+    const single = this.#single > 0 || socket.runtime.arena.fullness > FULLNESS_SINGLE;
+    if (this.#single > 0) this.#single -= 1;
     this.#state = ARMED;
-    this.#socket.inflight += 1;
-    prepRecv(this.#socket.ring, this.#socket, this.#socket.fd, this.#group.id);
+    socket.inflight += 1;
+    prepRecv(socket.ring, socket, socket.fd, this.#group.id, !single);
   }
 
   // — a reset while nothing is being received —

@@ -1,7 +1,7 @@
 import type net from "node:net";
 import { connect } from "../src/connect.ts";
 import type { Lease } from "../src/lease.ts";
-import { client, Echo, overDrivers, pattern, Recorder, readAll, serve, until } from "./transport.ts";
+import { client, Echo, overDrivers, pattern, Recorder, readAll, serve, turn, until } from "./transport.ts";
 
 /** Few receive buffers, so that they run out. */
 const FEW = { receiveBuffers: 8, upstreamReceiveBuffers: 8 };
@@ -45,6 +45,111 @@ overDrivers("memory stays bounded while paused, however much the peer sends", FE
   await handlers[0].closed;
   await listener.close();
 });
+
+overDrivers(
+  "once a pause came too late, receives come one at a time: the next ones overshoot by a buffer",
+  {},
+  async (t, runtime) => {
+    let most = 0;
+    class Sipping extends Recorder {
+      override onData(lease: Lease): void {
+        super.onData(lease);
+        this.stream.pause();
+        setTimeout(() => this.stream.resume(), 1);
+        // The first burst is over once what it left has been handed out.
+        if (this.bytes > 2_000_000) most = Math.max(most, runtime.stats.leases);
+      }
+    }
+    const { listener, port, handlers } = await serve(runtime, (stream) => new Sipping(stream));
+    const sent = pattern(4_000_000);
+    const socket = await client(port);
+    socket.end(sent);
+    await until(() => handlers[0]?.ends === 1, 20_000);
+    t.equal(handlers[0].bytes, sent.length);
+    t.ok(most <= 2, `${most} buffers were held`);
+    handlers[0].stream.end();
+    await handlers[0].closed;
+    await listener.close();
+  },
+);
+
+/** Little memory: 128 buffers of 16 KiB for receives, the rest for everything else. */
+const LITTLE = { arenaBytes: 16 * 1024 * 1024, receiveBuffers: 64, upstreamReceiveBuffers: 64 };
+/** Connections that send and are not read. */
+const STUCK = 60;
+
+/** Takes the first part and no more. */
+class Greedy extends Recorder {
+  override onData(lease: Lease): void {
+    super.onData(lease);
+    this.stream.pause();
+  }
+}
+
+overDrivers("paused streams cannot take the whole arena: others are served", LITTLE, async (t, runtime) => {
+  const stuck: net.Socket[] = [];
+  const { listener, port, handlers } = await serve<Greedy | Echo>(runtime, (stream) =>
+    stuck.length < STUCK ? new Greedy(stream) : new Echo(stream),
+  );
+  while (stuck.length < STUCK) {
+    const socket = await client(port);
+    socket.on("error", () => undefined);
+    await until(() => handlers.length > stuck.length);
+    stuck.push(socket);
+  }
+  // All are armed while there is room enough; what they then receive is several times the arena.
+  for (const socket of stuck) socket.write(pattern(1_000_000));
+  await until(() => (handlers as Greedy[]).every((handler) => handler.bytes > 0 || handler.closes > 0));
+  await turn();
+  t.ok(runtime.arena.fullness < 0.9, `the arena is ${(runtime.arena.fullness * 100).toFixed(0)} % full`);
+
+  const socket = await client(port);
+  const sent = pattern(300_000);
+  const answer = readAll(socket);
+  socket.end(sent);
+  t.equal(Buffer.compare(await answer, sent), 0, "one that reads gets its answer");
+
+  const shed = (handlers.slice(0, STUCK) as Greedy[]).filter(({ closes }) => closes > 0);
+  t.equal(shed.length, runtime.stats.connectionsShed, "whoever was reset was reset for what it held");
+  for (const other of stuck) other.destroy();
+  for (const handler of handlers.slice(0, STUCK) as Greedy[]) handler.stream.reset();
+  await until(() => runtime.stats.connections === 0);
+  t.equal(runtime.arena.fullness, 0);
+  await listener.close();
+});
+
+overDrivers(
+  "in an arena three quarters full, a paused stream that holds more than its share is reset",
+  LITTLE,
+  async (t, runtime) => {
+    const { listener, port, handlers } = await serve(runtime, (stream) => new Greedy(stream));
+    const [greedy, modest] = [await client(port), await client(port)];
+    greedy.on("error", () => undefined);
+    await until(() => handlers.length === 2);
+    await turn();
+    // Both are armed by now, for as much as comes.
+    const fill: Lease[] = [];
+    while (runtime.arena.fullness <= 0.75) fill.push(runtime.arena.lease(65_536));
+    modest.write(pattern(50_000));
+    greedy.write(pattern(1_000_000));
+    await until(() => handlers.every(({ bytes, closes }) => bytes > 0 || closes > 0));
+    for (let at = 0; at < 10; at += 1) await turn();
+    // The poll driver reads a few buffers from each socket in turn: a pause comes before there is a share to pass.
+    const greedyEnd = runtime.driver.kind === "poll" ? null : "ERR_ARENA_PRESSURE";
+    t.equal(runtime.stats.connectionsShed, greedyEnd === null ? 0 : 1);
+    t.same(
+      handlers.map(({ code }) => code),
+      [greedyEnd, null],
+    );
+    handlers[1].stream.resume();
+    await until(() => handlers[1].bytes > 16_384);
+    for (const lease of fill) lease.release();
+    for (const { stream } of handlers) stream.reset();
+    await until(() => runtime.stats.connections === 0);
+    modest.destroy();
+    await listener.close();
+  },
+);
 
 overDrivers("more connections than receive buffers: every echo comes back", FEW, async (t, runtime) => {
   const { listener, port } = await serve(runtime, (stream) => new Echo(stream));

@@ -1,13 +1,14 @@
-// recv.ts — multishot receive: armed once, each completion brings a buffer that the kernel chose from a group.
+// recv.ts — receives into a buffer that the kernel chooses from a group: multishot, armed once, or one at a time.
 import { OP, RING } from "@percore/native";
 import type { Ring } from "../ring.ts";
 import type { RingOwner } from "../slots.ts";
 import { KIND_RECV } from "./kinds.ts";
 
-const HEAD: number = OP.RECV | (RING.SQE_BUFFER_SELECT << 8) | (RING.RECV_MULTISHOT << 16);
+const HEAD_ONE: number = OP.RECV | (RING.SQE_BUFFER_SELECT << 8);
+const HEAD_MULTISHOT: number = HEAD_ONE | (RING.RECV_MULTISHOT << 16);
 
-export const prepRecv = (ring: Ring, owner: RingOwner, fd: number, group: number): void => {
-  const at = ring.prepare(HEAD, fd, owner, KIND_RECV);
+export const prepRecv = (ring: Ring, owner: RingOwner, fd: number, group: number, multishot: boolean): void => {
+  const at = ring.prepare(multishot ? HEAD_MULTISHOT : HEAD_ONE, fd, owner, KIND_RECV);
   ring.sqes[at + 10] = group;
 };
 
