@@ -8,7 +8,7 @@ import type { Fields } from "./fields.ts";
 /** Kept bytes are gathered in blocks of this size. */
 const BLOCK_BYTES = 16_384;
 
-/** What a body tells whoever reads it off the connection. */
+/** Whose body it is. */
 export interface BodyOwner {
   /** Its receiver threw. */
   receiverFailed(error: unknown): void;
@@ -35,9 +35,11 @@ export class IncomingBody {
   discarding = false;
   /** Bytes that had come when discarding began. */
   discardedFrom = 0;
+  /** Whose body it is: what its receiver throws is that exchange's failure. */
+  owner: BodyOwner | null = null;
+  /** Told of bytes that were let go of, by the receiver or here; null where nobody counts them. */
+  account: Account | null = null;
   readonly #arena: Arena;
-  readonly #owner: BodyOwner;
-  readonly #account: Account | null;
   #receiver: BodyReceiver | null = null;
   #context: Context | null = null;
   #paused = false;
@@ -45,16 +47,13 @@ export class IncomingBody {
   #trailers: Fields | null = null;
   #error: Error | null = null;
   #kept: Lease[] = [];
+  /** The last of them where it is a block of our own: only that one may grow. */
+  #growing: Lease | null = null;
 
-  /**
-   * @param length bytes announced, or -1
-   * @param account told of bytes that were let go of, by the receiver or here; null where nobody counts them
-   */
-  constructor(arena: Arena, length: number, owner: BodyOwner, account: Account | null = null) {
+  /** @param length bytes announced, or -1 */
+  constructor(arena: Arena, length: number) {
     this.#arena = arena;
     this.length = length;
-    this.#owner = owner;
-    this.#account = account;
   }
 
   get hasReceiver(): boolean {
@@ -110,7 +109,7 @@ export class IncomingBody {
   /** `size` bytes at `at`, part of `lease`, which stays the caller's. */
   push(lease: Lease, at: number, size: number): void {
     this.received += size;
-    if (this.discarding || this.failed) this.#account?.credit(size);
+    if (this.discarding || this.failed) this.account?.credit(size);
     else if (this.flows) this.#give(lease.slice(at - lease.offset, size));
     else this.#keep(at, size);
   }
@@ -150,6 +149,7 @@ export class IncomingBody {
     while (this.#receiver !== null && !this.#paused && !this.told && this.#error === null) {
       const lease = this.#kept.shift();
       if (lease !== undefined) {
+        if (lease === this.#growing) this.#growing = null;
         this.keptBytes -= lease.length;
         this.#give(lease);
       } else if (this.complete) {
@@ -166,15 +166,16 @@ export class IncomingBody {
 
   #dropKept(): void {
     for (const lease of this.#kept) {
-      this.#account?.credit(lease.length);
+      this.account?.credit(lease.length);
       lease.release();
     }
     this.#kept = [];
+    this.#growing = null;
     this.keptBytes = 0;
   }
 
   #give(lease: Lease): void {
-    if (this.#account !== null) lease.charge(this.#account, lease.length);
+    if (this.account !== null) lease.charge(this.account, lease.length);
     this.#tell(DATA, lease);
   }
 
@@ -185,7 +186,7 @@ export class IncomingBody {
       if (context === null) what(receiver, argument);
       else context(() => what(receiver, argument));
     } catch (error) {
-      this.#owner.receiverFailed(error);
+      this.owner?.receiverFailed(error);
     }
   }
 
@@ -194,10 +195,9 @@ export class IncomingBody {
     let left = size;
     this.keptBytes += size;
     while (left > 0) {
-      const tail = this.#kept.at(-1);
-      const room = tail === undefined ? 0 : tail.capacity - tail.length;
-      if (tail !== undefined && room > 0) {
-        const part = Math.min(room, left);
+      const tail = this.#growing;
+      if (tail !== null && tail.length < tail.capacity) {
+        const part = Math.min(tail.capacity - tail.length, left);
         this.#arena.u8.copyWithin(tail.offset + tail.length, at, at + part);
         tail.length += part;
         at += part;
@@ -207,6 +207,7 @@ export class IncomingBody {
       const lease = this.#arena.lease(Math.min(left, BLOCK_BYTES));
       lease.length = 0;
       this.#kept.push(lease);
+      this.#growing = lease;
     }
   }
 }

@@ -193,6 +193,7 @@ export class H1ClientExchange implements ClientExchange, BodyOwner {
   beginResponse(fields: TapeFields, body: IncomingBody): void {
     this.fields = fields;
     this.body = body;
+    body.owner = this;
     if (this.#bodyPaused) body.pause();
   }
 

@@ -155,7 +155,7 @@ export class ResponseReader {
     const length = responseLengthOf(machine, record, status, exchange.answerTo);
     this.untilClose = length === LENGTH_UNTIL_CLOSE;
     if (this.untilClose || !keepsAlive(machine, record, status)) this.#owner.leave();
-    const body = new IncomingBody(machine.arena, Math.max(length, -1), exchange);
+    const body = new IncomingBody(machine.arena, Math.max(length, -1));
     this.#step.begin();
     this.#step.take();
     // A head that came in pieces was a step of its own.

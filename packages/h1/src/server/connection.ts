@@ -1,6 +1,6 @@
 // connection.ts — a client's connection: the read state, the order of answers, and how it all ends.
 import type { Lease, PeerAddress, Stream, StreamHandler } from "@percore/core";
-import { type ConnectionInfo, dispatch, type Exchange, HttpError } from "@percore/http";
+import { type ConnectionInfo, dispatch, type Exchange, HttpError, IncomingBody } from "@percore/http";
 import { bodyLengthOf, bodyRecords, connectionFlags, headBytes, sizeError, trailersOf } from "../codec/control.ts";
 import { failureOf } from "../codec/failure.ts";
 import * as L from "../codec/layout.ts";
@@ -16,7 +16,7 @@ import { BodyRate } from "./body-rate.ts";
 import { ServerExchange } from "./exchange.ts";
 import { type HeadPlace, HeadView } from "./head-view.ts";
 import type { KnownHead } from "./known-heads.ts";
-import { RequestBody } from "./request-body.ts";
+
 import type { H1Server } from "./server.ts";
 import { Unparsed } from "./unparsed.ts";
 
@@ -49,7 +49,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   /** The exchange whose request body is still coming. */
   #reading: ServerExchange | null = null;
   /** Bodies that have come whole and that their receivers have not taken. */
-  #leftovers: Set<RequestBody> | null = null;
+  #leftovers: Set<IncomingBody> | null = null;
   readonly #unparsed: Unparsed;
   #replayDue = false;
   /** Inside of onData: whoever answers now need not start the parser again. */
@@ -229,7 +229,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
       this.#refuse("ERR_H1_BODY_TOO_LARGE");
       return;
     }
-    const body = bodyLength === 0 ? null : new RequestBody(machine.arena, bodyLength);
+    const body = bodyLength === 0 ? null : new IncomingBody(machine.arena, bodyLength);
     const exchange = this.#newExchange(verdict.parts, body);
     this.#append(exchange);
     server.counters.requests += 1;
@@ -287,7 +287,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     return this.server.machine.arena.i32[L.PHASE] === L.PHASE_BODY ? "ERR_H1_CODING_INVALID" : null;
   }
 
-  #newExchange(parts: TargetParts | null, body: RequestBody | null): ServerExchange {
+  #newExchange(parts: TargetParts | null, body: IncomingBody | null): ServerExchange {
     const { machine, limits } = this.server;
     const { i32, u8 } = machine.arena;
     const { record } = this.#parser;
@@ -348,7 +348,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   #readBody(exchange: ServerExchange, step: number, at: number): void {
     const { machine, timeouts, limits, clock } = this.server;
     const { i32 } = machine.arena;
-    const body = exchange.requestBody as RequestBody;
+    const body = exchange.requestBody as IncomingBody;
     const base = machine.tapeBase;
     this.#takeRecords();
     if (body.length < 0 && !this.#parser.inCarry) this.#countOverhead(at);
@@ -363,7 +363,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
   }
 
   /** Hands on, or keeps, what the present step brought of the body. */
-  #passBody(exchange: ServerExchange, body: RequestBody, step: number, trailers: TapeFields | null): void {
+  #passBody(exchange: ServerExchange, body: IncomingBody, step: number, trailers: TapeFields | null): void {
     const { limits, machine, timeouts } = this.server;
     while (this.#records > 0) this.#pushRecord(body);
     if (this.#reading !== exchange) return;
@@ -379,12 +379,12 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
     else if (body.discarding && body.received - body.discardedFrom > limits.discardBodyBytesMax) this.#beginClose();
   }
 
-  #keepLeftover(body: RequestBody): void {
+  #keepLeftover(body: IncomingBody): void {
     this.#leftovers ??= new Set();
     this.#leftovers.add(body);
   }
 
-  #pushRecord(body: RequestBody): void {
+  #pushRecord(body: IncomingBody): void {
     const { i32 } = this.server.machine.arena;
     const record = this.#record;
     this.#record += 4;
@@ -396,7 +396,7 @@ export class ServerConnection implements StreamHandler, ConnectionInfo, Deadline
 
   /** The exchange's receiver is ready: what the present step brought goes to it at once. */
   deliverBody(exchange: ServerExchange): void {
-    const body = exchange.requestBody as RequestBody;
+    const body = exchange.requestBody as IncomingBody;
     if (this.#reading === exchange && this.#lease !== null) {
       while (this.#records > 0 && body.flows) this.#pushRecord(body);
     } else if (!this.#consuming && this.#state < LINGERING) {

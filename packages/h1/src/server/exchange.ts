@@ -2,19 +2,32 @@
 import type { Lease, Stream } from "@percore/core";
 import {
   type Body,
+  type BodyOwner,
   type BodyReceiver,
+  Callbacks,
   type ConnectionInfo,
+  checkAnnounced,
+  checkBegun,
   checkField,
+  checkFinalStatus,
+  checkFresh,
+  checkInterimStatus,
   type Exchange,
   type FieldList,
   type Fields,
   HttpError,
   type HttpVersion,
   hasNoContent,
+  type IncomingBody,
   NO_FIELDS,
+  RESPONSE_ABORTED,
+  RESPONSE_BEGUN,
+  RESPONSE_ENDED,
+  RESPONSE_FRESH,
+  RESPONSE_REFUSED,
   reasonOf,
 } from "@percore/http";
-import { checkedTrailers, textSize } from "../codec/body-encoder.ts";
+import { checkedTrailers } from "../codec/body-encoder.ts";
 import {
   CONNECTION_CLOSE,
   CONNECTION_DEFAULT,
@@ -22,30 +35,21 @@ import {
   FRAMING_CHUNKED,
   FRAMING_NONE,
   type HeadTemplate,
-  TEXT_MAX,
 } from "../codec/head-encoder.ts";
 import { isSafe, METHOD_CONNECT, METHOD_HEAD, methodName } from "../codec/methods.ts";
 import type { TargetParts } from "../codec/request-head.ts";
-import { Callbacks } from "./callbacks.ts";
 import type { ServerConnection } from "./connection.ts";
 import type { HeadView } from "./head-view.ts";
 import { HeldWrites } from "./held-writes.ts";
-import type { RequestBody } from "./request-body.ts";
-
-// Write state: what of the response has been given.
-const FRESH = 0;
-const BEGUN = 1;
-const ENDED = 2;
-/** Answered by the connection, not by the handler: too slow, too large, malformed. */
-const REFUSED = 3;
-const ABORTED = 4;
+import { type BodyOutlet, ResponseBody } from "./response-body.ts";
+import { checkWhole, writeWhole } from "./whole-response.ts";
 
 const ERROR_FIELDS: FieldList = Object.freeze(["content-type", "text/plain"]);
 
-export class ServerExchange implements Exchange {
+export class ServerExchange implements Exchange, BodyOwner, BodyOutlet {
   /** The exchange behind this one (pipelining). */
   next: ServerExchange | null = null;
-  readonly requestBody: RequestBody | null;
+  readonly requestBody: IncomingBody | null;
   /** The connection closes behind this response. */
   closes: boolean;
   /** The client waits for 100 Continue before it sends the body. */
@@ -63,11 +67,9 @@ export class ServerExchange implements Exchange {
   #head: HeadView | null;
   #keepsHead = false;
   // The response.
-  #state: number = FRESH;
-  /** The framing of a body in the making, and the bytes announced that have not been given. */
-  #framing: number = FRAMING_NONE;
-  #left = 0;
-  #dropsBody = false;
+  #state: number = RESPONSE_FRESH;
+  /** Its body, where it is given in parts. */
+  #body: ResponseBody | null = null;
   #wantsDrain = false;
   /** What was given before it was this response's turn. */
   #held: HeldWrites | null = null;
@@ -81,7 +83,7 @@ export class ServerExchange implements Exchange {
     awaitsContinue: boolean,
     asksUpgrade: boolean,
     parts: TargetParts | null,
-    body: RequestBody | null,
+    body: IncomingBody | null,
     head: HeadView | null = null,
   ) {
     this.#connection = connection;
@@ -92,7 +94,7 @@ export class ServerExchange implements Exchange {
     this.asksUpgrade = asksUpgrade;
     this.#parts = parts;
     this.requestBody = body;
-    if (body !== null) body.exchange = this;
+    if (body !== null) body.owner = this;
     this.#head = head;
   }
 
@@ -152,7 +154,7 @@ export class ServerExchange implements Exchange {
 
   /** For the connection: the head's bytes are about to go. They are copied where somebody may still ask. */
   leaveHead(): void {
-    if (this.#state < ENDED || this.#keepsHead || this.#callbacks?.onFinish) this.#view().detach();
+    if (this.#state < RESPONSE_ENDED || this.#keepsHead || this.#callbacks?.onFinish) this.#view().detach();
     else this.#head?.expire();
     this.headHere = false;
   }
@@ -175,7 +177,7 @@ export class ServerExchange implements Exchange {
       return;
     }
     body.attach(receiver);
-    if (this.awaitsContinue && this.#state === FRESH && this.#connection.server.autoContinue) {
+    if (this.awaitsContinue && this.#state === RESPONSE_FRESH && this.#connection.server.autoContinue) {
       // Bytes that are here already say that the client did not wait (RFC 9110 §10.1.1).
       if (!this.#connection.hasBodyBytes(this)) this.inform(100, NO_FIELDS);
       this.awaitsContinue = false;
@@ -207,18 +209,16 @@ export class ServerExchange implements Exchange {
   // — response —
 
   get responded(): boolean {
-    return this.#state !== FRESH;
+    return this.#state !== RESPONSE_FRESH;
   }
 
   get open(): boolean {
-    return this.#state < ENDED;
+    return this.#state < RESPONSE_ENDED;
   }
 
   inform(status: number, fields: FieldList): void {
-    this.#checkFresh();
-    if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
-      throw new HttpError("ERR_STATUS_INVALID", `${status} is no interim status; 101 is given by tunnel()`);
-    }
+    checkFresh(this.#state);
+    checkInterimStatus(status);
     if (status === 100) this.awaitsContinue = false;
     if (this.#minor === 0) return;
     for (let index = 0; index < fields.length; index += 2) checkField(fields[index], fields[index + 1]);
@@ -227,124 +227,70 @@ export class ServerExchange implements Exchange {
   }
 
   respond(status: number, fields: FieldList, body: Body): void {
-    this.#checkFresh();
+    checkFresh(this.#state);
     const connection = this.#connection;
     const template = this.#template(status, fields);
-    if (connection.first === this) this.#writeWhole(template, status, body);
+    if (this.inTurn) this.#writeWhole(template, status, body);
     else {
-      this.#checkWhole(template, status, body);
+      checkWhole(connection, template, status, this.#method === METHOD_HEAD, body);
       const kept = body instanceof Uint8Array ? body.slice() : body;
       const list = fields.slice();
-      this.#hold(() => this.#writeWhole(this.#template(status, list), status, kept), body === null ? 0 : body.length);
+      this.hold(() => this.#writeWhole(this.#template(status, list), status, kept), body === null ? 0 : body.length);
     }
     this.#end();
   }
 
   begin(status: number, fields: FieldList, bodyLength: number): void {
-    this.#checkFresh();
+    checkFresh(this.#state);
     const template = this.#template(status, fields);
-    if (template.contentLength >= 0 && bodyLength >= 0 && template.contentLength !== bodyLength) {
-      throw new HttpError(
-        "ERR_BODY_LENGTH",
-        `content-length says ${template.contentLength}, the body has ${bodyLength}`,
-      );
-    }
+    if (bodyLength >= 0) checkAnnounced(template.contentLength, bodyLength);
     const announced = bodyLength >= 0 ? bodyLength : template.contentLength;
-    this.#dropsBody = this.#method === METHOD_HEAD || hasNoContent(status);
-    if (hasNoContent(status)) this.#framing = FRAMING_NONE;
-    else if (announced >= 0) this.#framing = announced;
-    else if (this.#minor === 0) {
+    const dropped = this.#method === METHOD_HEAD || hasNoContent(status);
+    let framing = announced;
+    if (hasNoContent(status)) framing = FRAMING_NONE;
+    else if (announced < 0 && this.#minor === 1) framing = FRAMING_CHUNKED;
+    else if (announced < 0) {
       // Nothing but the end of the connection tells HTTP/1.0 where the body ends.
-      this.#framing = FRAMING_NONE;
-      if (!this.#dropsBody) this.closes = true;
-    } else this.#framing = FRAMING_CHUNKED;
-    this.#left = Math.max(announced, 0);
+      framing = FRAMING_NONE;
+      if (!dropped) this.closes = true;
+    }
     if (template.close) this.closes = true;
-    this.#state = BEGUN;
+    this.#state = RESPONSE_BEGUN;
     const connection = this.#connection;
-    if (connection.first === this) {
-      connection.server.heads.write(connection.stream, template, this.#framing, this.#connectionOption());
-    } else {
+    this.#body = new ResponseBody(connection, this, framing, dropped);
+    if (this.inTurn) connection.server.heads.write(connection.stream, template, framing, this.#connectionOption());
+    else {
       const list = fields.slice();
-      this.#hold(() => {
+      this.hold(() => {
         const again = this.#template(status, list);
-        connection.server.heads.write(connection.stream, again, this.#framing, this.#connectionOption());
+        connection.server.heads.write(connection.stream, again, framing, this.#connectionOption());
       }, 0);
     }
   }
 
   write(chunk: string | Uint8Array): boolean {
-    const isText = typeof chunk === "string";
-    const size = isText ? textSize(chunk) : chunk.length;
-    if (!this.#takes(size)) return true;
-    const { server, stream } = this.#connection;
-    const chunked = this.#framing === FRAMING_CHUNKED;
-    if (this.#connection.first === this) {
-      if (isText) {
-        if (chunked) server.bodies.writeTextChunk(stream, chunk, size);
-        else server.bodies.writeText(stream, chunk, size);
-      } else if (chunked) server.bodies.writeBytesChunk(stream, chunk);
-      else server.bodies.writeBytes(stream, chunk);
-    } else {
-      const kept = isText ? new TextEncoder().encode(chunk) : chunk.slice();
-      this.#hold(() => {
-        if (chunked) server.bodies.writeBytesChunk(stream, kept);
-        else server.bodies.writeBytes(stream, kept);
-      }, size);
-    }
+    this.#begunBody().write(chunk);
     return this.#mayGoOn();
   }
 
   writeLease(lease: Lease): boolean {
-    let takes = false;
+    let body: ResponseBody | null = null;
     try {
-      takes = this.#takes(lease.length);
+      body = this.#begunBody();
     } finally {
-      if (!takes) lease.release();
+      if (body === null) lease.release();
     }
-    if (!takes) return true;
-    const { server, stream } = this.#connection;
-    const chunked = this.#framing === FRAMING_CHUNKED;
-    const send = (): void => {
-      if (chunked) server.bodies.writeLeaseChunk(stream, lease);
-      else stream.write(lease);
-    };
-    if (this.#connection.first === this) send();
-    else this.#hold(send, lease.length, lease);
+    body.writeLease(lease);
     return this.#mayGoOn();
   }
 
   sendFile(fd: number, offset: number, length: number, done: (error: Error | null, sent: number) => void): void {
-    if (!this.#takes(length)) {
-      done(null, 0);
-      return;
-    }
-    const connection = this.#connection;
-    const { server, stream } = connection;
-    const chunked = this.#framing === FRAMING_CHUNKED;
-    this.#emit(() => {
-      if (chunked) server.bodies.writeSizeLine(stream, length);
-      stream.sendFile(fd, offset, length, (error, sent) => {
-        // A file that ended early cannot be made good: the length has been announced.
-        if (error !== null) connection.fail(error);
-        done(error, sent);
-      });
-      if (chunked) server.bodies.writeChunkEnd(stream);
-    }, length);
+    this.#begunBody().sendFile(fd, offset, length, done);
   }
 
   end(trailers: FieldList = NO_FIELDS): void {
-    if (this.#state !== BEGUN) this.#throwNotBegun();
-    const kept = trailers.length > 0 ? checkedTrailers(trailers) : NO_FIELDS;
-    if (this.#framing >= 0 && this.#left > 0 && !this.#dropsBody) {
-      const error = new HttpError("ERR_BODY_LENGTH", `the body is ${this.#left} bytes short of its content-length`);
-      this.#connection.fail(error);
-      throw error;
-    }
-    if (this.#framing === FRAMING_CHUNKED && !this.#dropsBody) {
-      const { server, stream } = this.#connection;
-      this.#emit(() => server.bodies.writeLastChunk(stream, kept), 0);
-    }
+    const body = this.#begunBody();
+    body.end(trailers.length > 0 ? checkedTrailers(trailers) : NO_FIELDS);
     this.#end();
   }
 
@@ -372,7 +318,7 @@ export class ServerExchange implements Exchange {
   }
 
   #ownCallbacks(): Callbacks {
-    this.#callbacks ??= new Callbacks((error) => this.#connection.handlerFailed(this, error));
+    this.#callbacks ??= new Callbacks((error) => this.receiverFailed(error));
     return this.#callbacks;
   }
 
@@ -380,7 +326,7 @@ export class ServerExchange implements Exchange {
     const connection = this.#connection;
     const asked = this.#method === METHOD_CONNECT || this.upgrade !== null;
     const body = this.requestBody;
-    if (!asked || this.#state !== FRESH || connection.first !== this || (body !== null && !body.complete)) {
+    if (!asked || this.#state !== RESPONSE_FRESH || connection.first !== this || (body !== null && !body.complete)) {
       throw new HttpError("ERR_NO_TUNNEL", "the request asked for no tunnel, or it is too early or too late for one");
     }
     const list = [...fields];
@@ -394,12 +340,12 @@ export class ServerExchange implements Exchange {
     connection.server.date.refresh(connection.server.clock.now);
     const template = connection.server.heads.template(status, list, connection.server.date);
     connection.server.heads.write(connection.stream, template, FRAMING_NONE, CONNECTION_DEFAULT);
-    this.#state = ENDED;
+    this.#state = RESPONSE_ENDED;
     return connection.becomeTunnel(this);
   }
 
   abort(error?: Error): void {
-    if (this.#state >= ENDED) return;
+    if (this.#state >= RESPONSE_ENDED) return;
     this.#connection.fail(
       error ?? new HttpError("ERR_EXCHANGE_ABANDONED", "the exchange was given up by its own side"),
     );
@@ -407,17 +353,27 @@ export class ServerExchange implements Exchange {
 
   // — for the connection —
 
-  /** It is this response's turn: sends what was held. */
+  /** The body's receiver, or a callback, threw. */
+  receiverFailed(error: unknown): void {
+    this.#connection.handlerFailed(this, error);
+  }
+
+  /** It is this response's turn (pipelining): what is written now is sent now. */
+  get inTurn(): boolean {
+    return this.#connection.first === this;
+  }
+
+  /** It has become this response's turn: sends what was held. */
   takeTurn(): void {
     const held = this.#held;
     if (held === null) return;
     this.#held = null;
     held.run();
-    if (this.#state === BEGUN && !this.#connection.stream.needsDrain) this.drained();
+    if (this.#state === RESPONSE_BEGUN && !this.#connection.stream.needsDrain) this.drained();
   }
 
   get hasEnded(): boolean {
-    return this.#state === ENDED || this.#state === REFUSED;
+    return this.#state === RESPONSE_ENDED || this.#state === RESPONSE_REFUSED;
   }
 
   get wantsFinish(): boolean {
@@ -428,7 +384,7 @@ export class ServerExchange implements Exchange {
   refuse(status: number, reason: Error): void {
     this.closes = true;
     const body = `${status} ${reasonOf(status)}\n`;
-    this.#state = REFUSED;
+    this.#state = RESPONSE_REFUSED;
     this.#emit(() => this.#writeWhole(this.#template(status, ERROR_FIELDS), status, body), body.length);
     this.#callbacks?.aborted(reason);
     this.#callbacks?.finished(reason);
@@ -450,18 +406,19 @@ export class ServerExchange implements Exchange {
   aborted(reason: Error): void {
     this.#held?.drop();
     this.#held = null;
-    const wasOpen = this.#state < ENDED;
-    this.#state = ABORTED;
+    const wasOpen = this.#state < RESPONSE_ENDED;
+    this.#state = RESPONSE_ABORTED;
     if (wasOpen) this.#callbacks?.aborted(reason);
     this.#callbacks?.finished(reason);
   }
 
   #emit(write: () => void, size: number): void {
-    if (this.#connection.first === this) write();
-    else this.#hold(write, size);
+    if (this.inTurn) write();
+    else this.hold(write, size);
   }
 
-  #hold(write: () => void, size: number, lease: Lease | null = null): void {
+  /** For the response's body: keeps a write for later. */
+  hold(write: () => void, size: number, lease: Lease | null = null): void {
     this.#held ??= new HeldWrites();
     this.#held.add(write, size, lease);
   }
@@ -477,78 +434,22 @@ export class ServerExchange implements Exchange {
     return !full;
   }
 
-  /**
-   * Counts body bytes. False where they are not to be sent: HEAD and statuses without content.
-   * @throws {HttpError} ERR_RESPONSE_NOT_STARTED, ERR_EXCHANGE_CLOSED, ERR_BODY_LENGTH.
-   */
-  #takes(size: number): boolean {
-    if (this.#state !== BEGUN) this.#throwNotBegun();
-    if (this.#dropsBody || size === 0) return false;
-    if (this.#framing >= 0) {
-      if (size > this.#left) {
-        const error = new HttpError(
-          "ERR_BODY_LENGTH",
-          `the body is ${size - this.#left} bytes longer than its content-length`,
-        );
-        this.#connection.fail(error);
-        throw error;
-      }
-      this.#left -= size;
-    }
-    return true;
-  }
-
-  #throwNotBegun(): never {
-    if (this.#state === FRESH) throw new HttpError("ERR_RESPONSE_NOT_STARTED", "begin() comes before the body");
-    throw new HttpError("ERR_EXCHANGE_CLOSED", "the exchange is complete or aborted");
-  }
-
-  #checkFresh(): void {
-    if (this.#state === FRESH) return;
-    if (this.#state > ENDED) throw new HttpError("ERR_EXCHANGE_CLOSED", "the exchange was aborted");
-    throw new HttpError("ERR_RESPONSE_STARTED", "a final response was given before");
+  /** @throws {HttpError} ERR_RESPONSE_NOT_STARTED, ERR_EXCHANGE_CLOSED. */
+  #begunBody(): ResponseBody {
+    checkBegun(this.#state);
+    return this.#body as ResponseBody;
   }
 
   #template(status: number, fields: FieldList): HeadTemplate {
-    if (!Number.isInteger(status) || status < 200 || status > 999) {
-      throw new HttpError("ERR_STATUS_INVALID", `${status} is no final status`);
-    }
-    if (this.#method === METHOD_CONNECT && status < 300) {
-      throw new HttpError("ERR_STATUS_INVALID", "a 2xx answer to CONNECT is given by tunnel()");
-    }
+    checkFinalStatus(status, this.#method === METHOD_CONNECT);
     const { server } = this.#connection;
     server.date.refresh(server.clock.now);
     return server.heads.template(status, fields, server.date);
   }
 
-  #checkWhole(template: HeadTemplate, status: number, body: Body): number {
-    const { bodies } = this.#connection.server;
-    const size = body === null ? 0 : typeof body === "string" ? bodies.sizeOf(body) : body.length;
-    const announced = template.contentLength;
-    const mayDiffer = body === null && (this.#method === METHOD_HEAD || hasNoContent(status));
-    if (announced >= 0 && announced !== size && !mayDiffer) {
-      throw new HttpError("ERR_BODY_LENGTH", `content-length says ${announced}, the body has ${size}`);
-    }
-    return size;
-  }
-
   #writeWhole(template: HeadTemplate, status: number, body: Body): void {
-    const { server, stream } = this.#connection;
     if (template.close) this.closes = true;
-    const isShort = typeof body === "string" && body.length <= TEXT_MAX && template.contentLength < 0;
-    if (isShort && this.#method !== METHOD_HEAD && !hasNoContent(status)) {
-      if (server.heads.writeText(stream, template, this.#connectionOption(), body)) return;
-    }
-    const size = this.#checkWhole(template, status, body);
-    let framing = size;
-    if (hasNoContent(status))
-      framing = status === 304 && template.contentLength >= 0 ? template.contentLength : FRAMING_NONE;
-    else if (this.#method === METHOD_HEAD && body === null)
-      framing = template.contentLength >= 0 ? template.contentLength : FRAMING_NONE;
-    server.heads.write(stream, template, framing, this.#connectionOption());
-    if (body === null || size === 0 || this.#method === METHOD_HEAD || hasNoContent(status)) return;
-    if (typeof body === "string") server.bodies.writeWholeText(stream, body, size);
-    else server.bodies.writeBytes(stream, body);
+    writeWhole(this.#connection, template, this.#connectionOption(), status, this.#method === METHOD_HEAD, body);
   }
 
   #connectionOption(): number {
@@ -558,7 +459,7 @@ export class ServerExchange implements Exchange {
   }
 
   #end(): void {
-    this.#state = ENDED;
+    this.#state = RESPONSE_ENDED;
     this.#connection.responseEnded(this);
   }
 }

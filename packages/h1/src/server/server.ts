@@ -2,6 +2,7 @@
 import type { Arena, Stream } from "@percore/core";
 import {
   type Clock,
+  ConnectionSet,
   checkRange,
   DateCache,
   DEFAULT_LIMITS,
@@ -11,6 +12,8 @@ import {
   HttpError,
   type HttpLimits,
   type HttpTimeouts,
+  type ServerCounters,
+  zeroCounters,
 } from "@percore/http";
 import type { BodyEncoder } from "../codec/body-encoder.ts";
 import { Codec } from "../codec/codec.ts";
@@ -40,21 +43,8 @@ export interface H1ServerOptions {
   readonly wallClock?: () => number;
 }
 
-/** Counts since the start, but for the `open` ones. */
-export interface H1Counters {
-  connections: number;
-  connectionsOpen: number;
-  requests: number;
-  exchangesOpen: number;
-  /** Requests answered with an error of ours: malformed, too large, too slow. */
-  refused: number;
-  /** Exchanges that ended before their response was complete. */
-  aborted: number;
-  handlerErrors: number;
-  /** Connections a deadline ended. */
-  timeouts: number;
-  tunnels: number;
-}
+/** What a server counts. */
+export type H1Counters = ServerCounters;
 
 export class H1Server {
   readonly limits: HttpLimits;
@@ -71,20 +61,8 @@ export class H1Server {
   readonly date: DateCache;
   readonly heads: HeadEncoder;
   readonly bodies: BodyEncoder;
-  readonly counters: H1Counters = {
-    connections: 0,
-    connectionsOpen: 0,
-    requests: 0,
-    exchangesOpen: 0,
-    refused: 0,
-    aborted: 0,
-    handlerErrors: 0,
-    timeouts: 0,
-    tunnels: 0,
-  };
-  readonly #connections = new Set<ServerConnection>();
-  #draining = false;
-  #whenEmpty: (() => void)[] = [];
+  readonly counters: H1Counters = zeroCounters();
+  readonly #connections = new ConnectionSet<ServerConnection>(this.counters);
 
   /** @throws {HttpError} ERR_OPTION_INVALID for a limit outside its range. */
   constructor(options: H1ServerOptions) {
@@ -112,9 +90,6 @@ export class H1Server {
   accept(stream: Stream): ServerConnection {
     const connection = new ServerConnection(this, stream);
     this.#connections.add(connection);
-    this.counters.connections += 1;
-    this.counters.connectionsOpen += 1;
-    if (this.#draining) connection.drain();
     return connection;
   }
 
@@ -123,30 +98,21 @@ export class H1Server {
    * `timeouts.lingerMs` for a request that is on its way. Resolves when none is left; `close()` ends it earlier.
    */
   drain(): Promise<void> {
-    this.#draining = true;
-    for (const connection of [...this.#connections]) connection.drain();
-    if (this.#connections.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#whenEmpty.push(resolve));
+    return this.#connections.drain();
   }
 
   get draining(): boolean {
-    return this.#draining;
+    return this.#connections.draining;
   }
 
   /** Resets every connection. */
   close(): void {
-    this.#draining = true;
     const error = new HttpError("ERR_EXCHANGE_ABANDONED", "the server was closed");
-    for (const connection of [...this.#connections]) connection.fail(error);
+    this.#connections.close((connection) => connection.fail(error));
   }
 
   /** For connections: this one is gone. */
   removed(connection: ServerConnection): void {
-    if (!this.#connections.delete(connection)) return;
-    this.counters.connectionsOpen -= 1;
-    if (this.#connections.size > 0) return;
-    const waiting = this.#whenEmpty;
-    this.#whenEmpty = [];
-    for (const resolve of waiting) resolve();
+    this.#connections.remove(connection);
   }
 }

@@ -1,5 +1,5 @@
 // callbacks.ts — what an exchange's owner wants to be told, and the async context it wants to hear it in.
-import { type Context, captureContext } from "@percore/http";
+import { type Context, captureContext } from "./dispatch.ts";
 
 export class Callbacks {
   onDrain: (() => void) | null = null;
