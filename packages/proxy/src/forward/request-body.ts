@@ -35,6 +35,11 @@ export class RequestBody implements BodyReceiver {
     return !this.#begun || this.received === 0 || this.#kept.whole;
   }
 
+  /** All of it has come, and was given on. */
+  get complete(): boolean {
+    return this.#end !== null;
+  }
+
   /** Sends the body there: what has come already, then what comes. */
   sendTo(up: ClientExchange): void {
     this.#up = up;

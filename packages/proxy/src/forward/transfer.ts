@@ -239,8 +239,8 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
     else (this.#server as UpstreamServer).succeeded();
     const list = this.#answerFields(fields, false);
     if (hasNoContent(status)) {
+      // The end of the body that is none is told next.
       this.#exchange.respond(status, list, null);
-      this.#end();
     } else {
       // To HEAD the length is what GET would get.
       const announced = this.#exchange.method === "HEAD" ? Number(fields.get("content-length") ?? -1) : bodyLength;
@@ -262,7 +262,9 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
 
   onBodyEnd(trailers: Fields | null): void {
     if (this.#state !== "answering") return;
-    this.#exchange.end(trailerFields(trailers));
+    if (!hasNoContent(this.#order.record.status)) this.#exchange.end(trailerFields(trailers));
+    // Both messages are whole: the connection goes back to its pool. A server that answered without reading all is left.
+    if (this.#body === null || this.#body.complete) this.#up = null;
     this.#end();
   }
 

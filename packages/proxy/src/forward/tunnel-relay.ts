@@ -1,10 +1,8 @@
 // tunnel-relay.ts — two streams made one: what comes from either goes to the other, at the pace of the slower.
 import type { Lease, Stream, StreamHandler } from "@percore/core";
 
-export interface RelayDone {
-  /** Bytes from the client and to it, and who broke it off; null where both sides had ended. */
-  (received: number, sent: number, brokenBy: "client" | "upstream" | null): void;
-}
+/** Told of the bytes from the client and to it, and who broke it off; null where both sides had ended. */
+export type RelayDone = (received: number, sent: number, brokenBy: "client" | "upstream" | null) => void;
 
 export class TunnelRelay {
   readonly #client: Side;
