@@ -19,7 +19,8 @@ class Engine final : public Napi::ObjectWrap<Engine> {
 
  private:
   Napi::Value Open(const Napi::CallbackInfo& info);
-  Napi::Value Run(const Napi::CallbackInfo& info);
+  static napi_value Run(napi_env env, napi_callback_info info);
+  void Carry(Session* session);
   Napi::Value Choose(const Napi::CallbackInfo& info);
   Napi::Value Info(const Napi::CallbackInfo& info);
   Napi::Value PeerCertificates(const Napi::CallbackInfo& info);

@@ -1,6 +1,6 @@
 // acceptor.ts — the server's side: takes a fresh stream, does the handshake on it, gives on the encrypted one.
 import type { Stream } from "@percore/core";
-import type { TlsContext } from "../context.ts";
+import { TlsContext } from "../context.ts";
 import { TlsError } from "../errors.ts";
 import { ALERT_UNRECOGNIZED_NAME } from "./alerts.ts";
 import type { Clock } from "./clock.ts";
@@ -12,9 +12,9 @@ import { TlsStream } from "./tls-stream.ts";
 
 /**
  * Chooses the context for the name a client asks for (null = none): calls `choose` once, now or later, with null to refuse
- * by the alert unrecognized_name.
+ * by the alert unrecognized_name, or with the number of another alert (RFC 8446 §6).
  */
-export type SelectContext = (serverName: string | null, choose: (context: TlsContext | null) => void) => void;
+export type SelectContext = (serverName: string | null, choose: (context: TlsContext | number | null) => void) => void;
 
 export interface TlsAcceptorOptions extends HandshakeLimits {
   /** The thread's runtime, or a test's clock. */
@@ -131,8 +131,10 @@ class Handshake implements HandshakeOwner, Waiting {
     select(serverName, (context) => {
       if (answered) return;
       answered = true;
-      if (context !== null) this.#context = context;
-      connection.choose(context?.native ?? ALERT_UNRECOGNIZED_NAME);
+      if (context instanceof TlsContext) {
+        this.#context = context;
+        connection.choose(context.native);
+      } else connection.choose(context ?? ALERT_UNRECOGNIZED_NAME);
     });
   }
 

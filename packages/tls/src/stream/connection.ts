@@ -1,12 +1,39 @@
 // connection.ts — one TLS connection over the stream below: handshake, records both ways, and how it ends.
 import { CoreError, type Lease, type Settler, type Stream, type StreamHandler, WheelEntry } from "@percore/core";
-import { type SecureContext, TLS } from "@percore/native/tls";
+import type { SecureContext } from "@percore/native/tls";
 import { TlsError } from "../errors.ts";
 import { failure } from "./alerts.ts";
 import { type Clock, type Turns, turnsOf } from "./clock.ts";
 import { Opener } from "./opener.ts";
 import { Sealer } from "./sealer.ts";
 import { TlsThread } from "./thread.ts";
+import {
+  ACTIONS,
+  ALERT_RECEIVED,
+  ALERT_SENT,
+  AWAITS_CONTEXT,
+  ESTABLISHED,
+  FAILED,
+  HANDLE,
+  HAS_SESSIONS,
+  IN_LENGTH,
+  IN_OFFSET,
+  IN_USED,
+  NEEDS_ROOM,
+  NEEDS_SPILL,
+  OUT_LENGTH,
+  OUT_OFFSET,
+  OUT_USED,
+  PARTIAL,
+  PEER_CLOSED,
+  PLAIN_LENGTH,
+  READ,
+  RECORD_OVERHEAD_MAX,
+  SHUTDOWN,
+  SPILL_LENGTH,
+  SPILL_OFFSET,
+  SPILL_USED,
+} from "./words.ts";
 
 /** How long a peer that was told the end (by an alert, or both close_notifys) may take for its FIN before it is reset. */
 const LINGER_MS = 1000;
@@ -245,10 +272,10 @@ export class Connection implements StreamHandler, Settler {
   /** Runs it with what else is in the words. @returns its flags. */
   run(actions: number, outOffset: number, outLength: number): number {
     const { words } = this.thread;
-    words[TLS.handle] = this.handle;
-    words[TLS.actions] = actions;
-    words[TLS.outOffset] = outOffset;
-    words[TLS.outLength] = outLength;
+    words[HANDLE] = this.handle;
+    words[ACTIONS] = actions;
+    words[OUT_OFFSET] = outOffset;
+    words[OUT_LENGTH] = outLength;
     this.#flags = this.thread.engine.run();
     return this.#flags;
   }
@@ -261,10 +288,10 @@ export class Connection implements StreamHandler, Settler {
   /** Everything is encrypted and `end` was called: close_notify, then FIN. */
   closeNotify(): void {
     const { inner } = this;
-    this.thread.words[TLS.inLength] = 0;
-    const offset = inner.reserve(TLS.recordOverheadMax);
-    this.run(TLS.shutdown, offset, TLS.recordOverheadMax);
-    inner.commit(this.thread.words[TLS.outUsed]);
+    this.thread.words[IN_LENGTH] = 0;
+    const offset = inner.reserve(RECORD_OVERHEAD_MAX);
+    this.run(SHUTDOWN, offset, RECORD_OVERHEAD_MAX);
+    inner.commit(this.thread.words[OUT_USED]);
     inner.end();
     this.#lingerIfDone();
   }
@@ -294,24 +321,24 @@ export class Connection implements StreamHandler, Settler {
     let spill: Lease | null = null;
     try {
       for (;;) {
-        words[TLS.inOffset] = rest === null ? 0 : rest.offset;
-        words[TLS.inLength] = rest === null ? 0 : rest.length;
-        words[TLS.spillOffset] = spill === null ? 0 : spill.offset;
-        words[TLS.spillLength] = spill === null ? 0 : spill.length;
-        const flags = this.run(TLS.read, scratch, SPILL_BYTES);
-        const used = words[TLS.inUsed];
-        const plain = words[TLS.plainLength];
-        const spilled = words[TLS.spillUsed];
-        const partial = words[TLS.partial];
-        const out = words[TLS.outUsed];
+        words[IN_OFFSET] = rest === null ? 0 : rest.offset;
+        words[IN_LENGTH] = rest === null ? 0 : rest.length;
+        words[SPILL_OFFSET] = spill === null ? 0 : spill.offset;
+        words[SPILL_LENGTH] = spill === null ? 0 : spill.length;
+        const flags = this.run(READ, scratch, SPILL_BYTES);
+        const used = words[IN_USED];
+        const plain = words[PLAIN_LENGTH];
+        const spilled = words[SPILL_USED];
+        const partial = words[PARTIAL];
+        const out = words[OUT_USED];
         if (out > 0) this.inner.writeBytes(this.inner.arena.u8.subarray(scratch, scratch + out));
-        if (this.#state === HANDSHAKE && (flags & TLS.established) !== 0) this.#shaken();
+        if (this.#state === HANDSHAKE && (flags & ESTABLISHED) !== 0) this.#shaken();
         if (spill !== null) {
           const given: Lease = spill;
           spill = null;
           this.#deliver(given, spilled);
         }
-        if ((flags & (TLS.needsRoom | TLS.needsSpill)) === 0) {
+        if ((flags & (NEEDS_ROOM | NEEDS_SPILL)) === 0) {
           if (rest !== null && plain > 0) {
             const given: Lease = rest;
             rest = null;
@@ -326,7 +353,7 @@ export class Connection implements StreamHandler, Settler {
           rest.length -= used;
         }
         if (!this.open) return;
-        if ((flags & TLS.needsSpill) !== 0) {
+        if ((flags & NEEDS_SPILL) !== 0) {
           spill = this.inner.arena.lease(partial > 0 ? Math.min(partial, SPILL_BYTES) : SPILL_BYTES);
         }
       }
@@ -338,8 +365,8 @@ export class Connection implements StreamHandler, Settler {
 
   /** @returns what is still to be released of the input. */
   #note(flags: number, rest: Lease | null, used: number): Lease | null {
-    if ((flags & TLS.hasSessions) !== 0) this.#owner.onSession(this);
-    if ((flags & TLS.awaitsContext) !== 0 && this.#state === HANDSHAKE) {
+    if ((flags & HAS_SESSIONS) !== 0) this.#owner.onSession(this);
+    if ((flags & AWAITS_CONTEXT) !== 0 && this.#state === HANDSHAKE) {
       this.#held = true;
       if (!this.inner.paused) this.inner.pause();
       let kept: Lease | null = null;
@@ -352,8 +379,8 @@ export class Connection implements StreamHandler, Settler {
       this.#owner.onHello(this, this.thread.engine.serverName(this.handle));
       return kept === null ? rest : null;
     }
-    if ((flags & TLS.failed) !== 0 && this.open) this.#fail(this.#failure());
-    else if ((flags & TLS.peerClosed) !== 0 && !this.opener.sawEnd) {
+    if ((flags & FAILED) !== 0 && this.open) this.#fail(this.#failure());
+    else if ((flags & PEER_CLOSED) !== 0 && !this.opener.sawEnd) {
       this.opener.sawEnd = true;
       this.#deliverHeld();
       this.#lingerIfDone();
@@ -417,11 +444,11 @@ export class Connection implements StreamHandler, Settler {
 
   #failure(): TlsError {
     const { engine, words } = this.thread;
-    const established = (this.#flags & TLS.established) !== 0;
+    const established = (this.#flags & ESTABLISHED) !== 0;
     return failure({
       reason: engine.failure(this.handle) ?? "OpenSSL takes no data",
-      alertSent: words[TLS.alertSent],
-      alertReceived: words[TLS.alertReceived],
+      alertSent: words[ALERT_SENT],
+      alertReceived: words[ALERT_RECEIVED],
       established,
       info: established ? null : engine.info(this.handle),
     });
@@ -479,4 +506,4 @@ export class Connection implements StreamHandler, Settler {
   }
 }
 
-const NOTEWORTHY = TLS.hasSessions | TLS.awaitsContext | TLS.failed | TLS.peerClosed;
+const NOTEWORTHY = HAS_SESSIONS | AWAITS_CONTEXT | FAILED | PEER_CLOSED;

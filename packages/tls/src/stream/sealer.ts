@@ -1,8 +1,18 @@
 // sealer.ts — the sending side of a TLS stream: plaintext waits here until the stream below has room, then becomes records.
 import { type FlushDone, FlushMarks, HIGH_WATER_BYTES, OutQueue, RESERVE_BYTES_MAX } from "@percore/core";
-import { TLS } from "@percore/native/tls";
 import type { Connection } from "./connection.ts";
 import { type FileFeed, fileFeed } from "./file-feed.ts";
+import {
+  OUT_USED,
+  PART_COUNT,
+  PARTS,
+  PARTS_MAX,
+  RECORD_OVERHEAD_MAX,
+  SMALL_RECORD_BYTES,
+  SMALL_RECORDS,
+  TAKEN,
+  WRITE,
+} from "./words.ts";
 
 type Segment = NonNullable<OutQueue["head"]>;
 
@@ -11,7 +21,7 @@ const BLOCK_BYTES = 65_536;
 /** Records that a short write makes at most: four small ones and a full one. */
 const SMALL_RECORDS_MAX = 5;
 /** Up to so many bytes are encrypted straight into the outgoing block of the stream below; they fit a reservation. */
-const SMALL_BYTES = RESERVE_BYTES_MAX - SMALL_RECORDS_MAX * TLS.recordOverheadMax;
+const SMALL_BYTES = RESERVE_BYTES_MAX - SMALL_RECORDS_MAX * RECORD_OVERHEAD_MAX;
 /** A pause after which records are small again: the peer's congestion window may be, too. */
 const BURST_GAP_MS = 1000;
 
@@ -117,9 +127,9 @@ export class Sealer {
     const offset = lease === null ? inner.reserve(room) : lease.offset;
     const burst = clock.now - this.#sealedAt > BURST_GAP_MS;
     this.#sealedAt = clock.now;
-    this.#connection.run(burst ? TLS.smallRecords + TLS.write : TLS.write, offset, room);
-    const used = words[TLS.outUsed];
-    const taken = words[TLS.taken];
+    this.#connection.run(burst ? SMALL_RECORDS + WRITE : WRITE, offset, room);
+    const used = words[OUT_USED];
+    const taken = words[TAKEN];
     if (lease === null) {
       inner.commit(used);
     } else {
@@ -134,14 +144,14 @@ export class Sealer {
     let count = 0;
     let size = 0;
     let segment: Segment | null = this.out.head;
-    while (segment !== null && segment.done === null && count < TLS.partsMax && size < BLOCK_BYTES) {
-      words[TLS.parts + 2 * count] = segment.offset;
-      words[TLS.parts + 2 * count + 1] = segment.length;
+    while (segment !== null && segment.done === null && count < PARTS_MAX && size < BLOCK_BYTES) {
+      words[PARTS + 2 * count] = segment.offset;
+      words[PARTS + 2 * count + 1] = segment.length;
       size += segment.length;
       count += 1;
       segment = segment.next;
     }
-    words[TLS.partCount] = count;
+    words[PART_COUNT] = count;
     return size;
   }
 
@@ -179,4 +189,4 @@ export class Sealer {
 }
 
 const roomFor = (size: number): number =>
-  size + TLS.recordOverheadMax * (size <= TLS.smallRecordBytes ? 1 : SMALL_RECORDS_MAX);
+  size + RECORD_OVERHEAD_MAX * (size <= SMALL_RECORD_BYTES ? 1 : SMALL_RECORDS_MAX);

@@ -1,7 +1,8 @@
 // thread.ts — what the TLS connections of one arena share: the native engine, the words they speak through, a place to write.
 import { AsyncResource } from "node:async_hooks";
 import { type Arena, RESERVE_BYTES_MAX } from "@percore/core";
-import { openEngine, TLS, type TlsEngine } from "@percore/native/tls";
+import { openEngine, type TlsEngine } from "@percore/native/tls";
+import { WORDS } from "./words.ts";
 
 /** Everything that starts here starts in nobody's async context; see the same in core's runtime.ts. */
 export const ROOT: AsyncResource = new AsyncResource("PercoreTls");
@@ -13,7 +14,7 @@ export class TlsThread {
   readonly scratch: number;
 
   private constructor(arena: Arena) {
-    this.words = new Int32Array(TLS.words);
+    this.words = new Int32Array(WORDS);
     this.engine = openEngine(arena.memory.buffer, this.words);
     this.scratch = arena.carve(RESERVE_BYTES_MAX, 64);
   }
