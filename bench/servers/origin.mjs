@@ -3,7 +3,17 @@
 import { openSync, statSync } from "node:fs";
 import { file, Response, serve } from "percore";
 
-const { PORT, PROTO = "h1", TLS = "0", DRIVER = "auto", WORKERS = "1", HANDLER = "fetch", WWW } = process.env;
+const {
+  PORT,
+  PROTO = "h1",
+  TLS = "0",
+  DRIVER = "auto",
+  WORKERS = "1",
+  HANDLER = "fetch",
+  WWW,
+  CERT,
+  KEY,
+} = process.env;
 
 const give = (reason) => {
   console.error(`origin: ${reason}`);
@@ -13,7 +23,8 @@ const give = (reason) => {
 if (!/^\d+$/.test(PORT ?? "")) give("PORT is missing");
 // Both are answered on the one port; the name says what the load will speak.
 if (PROTO !== "h1" && PROTO !== "h2") give(`PROTO=${PROTO} is not served by this version`);
-if (TLS !== "0") give(`TLS=${TLS} is not served by this version`);
+if (TLS !== "0" && TLS !== "1") give("TLS is 0 or 1");
+if (TLS === "1" && (CERT === undefined || KEY === undefined)) give("TLS=1 needs CERT and KEY, files in PEM");
 if (HANDLER !== "fetch" && HANDLER !== "raw") give("HANDLER is fetch or raw");
 
 const filled = (size) => "x".repeat(size);
@@ -76,6 +87,7 @@ const server = serve({
   hostname: "127.0.0.1",
   workers: Number(WORKERS),
   driver: DRIVER,
+  ...(TLS === "1" ? { tls: { cert: CERT, key: KEY } } : {}),
   ...(HANDLER === "raw" ? { handler: handle } : { fetch: answer }),
 });
 await server.ready;

@@ -23,3 +23,4 @@ export type { HandlerObject, ServeOptions } from "./options.ts";
 export { serve } from "./serve.ts";
 export { Server } from "./server.ts";
 export type { ServerStats } from "./server-stats.ts";
+export type { TlsInfo } from "./tls-info.ts";

@@ -13,6 +13,7 @@ import { fetchFromMemory } from "./memory-client.ts";
 import { DEFAULT_PORT, type Settings } from "./options.ts";
 import { PrefaceGate } from "./preface.ts";
 import { type ProtocolCounters, sumCounters } from "./server-stats.ts";
+import { TlsStage } from "./tls-stage.ts";
 import { Waiting } from "./waiting.ts";
 
 type AcquiredListener = Awaited<ReturnType<typeof acquireListener>>;
@@ -25,6 +26,7 @@ export class LocalServer {
   #h1: H1Server | null = null;
   #h2: H2Server | null = null;
   #gate: PrefaceGate | null = null;
+  #tls: TlsStage | null = null;
   #acceptor: Acceptor | null = null;
   #listener: AcquiredListener | null = null;
   #forgetDrain: (() => void) | null = null;
@@ -49,7 +51,7 @@ export class LocalServer {
   }
 
   get counters(): ProtocolCounters | null {
-    return this.#h1 === null ? null : sumCounters(this.#h1.counters, this.#h2?.counters ?? null, this.#gate);
+    return this.#h1 === null ? null : sumCounters(this.#h1.counters, this.#h2?.counters ?? null, this.#gate, this.#tls);
   }
 
   /** Resolves when it has been closed, by whomever. */
@@ -60,7 +62,7 @@ export class LocalServer {
   /** Binds and begins to serve. @throws what acquireListener throws; {HttpError} ERR_OPTION_INVALID for a limit. */
   async listen(runtime: Runtime): Promise<void> {
     const { given, connectionsMax, drainMs } = this.#settings;
-    const acceptor = this.#prepare(runtime);
+    const acceptor = await this.#prepareToListen(runtime);
     const { unix, unixMode, fd, hostname, backlog } = given;
     const port = unix === undefined && fd === undefined ? (given.port ?? DEFAULT_PORT) : undefined;
     this.#listener = await acquireListener({ port, hostname, unix, unixMode, fd, backlog, connectionsMax }, (stream) =>
@@ -69,6 +71,12 @@ export class LocalServer {
     this.#forgetDrain = onDrain((deadlineMs) => this.close(Math.min(deadlineMs, drainMs)));
     // Closed while it was still being opened.
     if (this.#closing !== null) await this.#listener.close();
+  }
+
+  /** Reads certificates and keys again. @throws {TlsError}; {ServerError} ERR_OPTION_INVALID where there are none. */
+  reloadTls(): Promise<void> {
+    if (this.#tls === null) throw new ServerError("ERR_OPTION_INVALID", "this server has no tls to reload");
+    return this.#tls.reload();
   }
 
   /** Answers without listening anywhere. */
@@ -115,6 +123,7 @@ export class LocalServer {
     await this.#listener?.close();
     await this.#drainAll();
     clearTimeout(late);
+    this.#tls?.close();
     await this.#waiting.settle(Math.min(this.#settings.waitUntilMs, Math.max(0, end - Date.now())));
     this.#forgetDrain?.();
     this.#resolveClosed();
@@ -123,12 +132,14 @@ export class LocalServer {
   async #drainAll(): Promise<void> {
     // Who is told apart meanwhile goes to a server that drains already.
     const served = [this.#h1?.drain(), this.#h2?.drain()];
+    await this.#tls?.drain();
     await this.#gate?.drain();
     await Promise.all(served);
     await Promise.all([this.#h1?.drain(), this.#h2?.drain()]);
   }
 
   #closeAll(): void {
+    this.#tls?.close();
     this.#gate?.close();
     this.#h1?.close();
     this.#h2?.close();
@@ -154,6 +165,25 @@ export class LocalServer {
     if (h2 !== null) this.#h2 = new H2Server({ ...shared, h2 });
     this.#acceptor = new Acceptor(this.#protocol(runtime), given.proxyProtocol);
     return this.#acceptor;
+  }
+
+  /** As `#prepare`, with the handshake before the protocol where there is one. */
+  async #prepareToListen(runtime: Runtime): Promise<Acceptor> {
+    const acceptor = this.#prepare(runtime);
+    const { given, timeouts } = this.#settings;
+    if (given.tls === undefined) return acceptor;
+    const { http1 } = given;
+    const [h1, h2] = [this.#h1 as H1Server, this.#h2];
+    const tls = await TlsStage.open({
+      tls: given.tls,
+      runtime,
+      h1: http1 === false ? null : (stream) => h1.accept(stream),
+      h2: h2 === null ? null : (stream) => h2.accept(stream),
+      lingerMs: timeouts.lingerMs,
+      report: (error) => this.#report(error),
+    });
+    this.#tls = tls;
+    return new Acceptor((stream) => tls.accept(stream), given.proxyProtocol);
   }
 
   /** The protocol that connections speak, or what tells which. */

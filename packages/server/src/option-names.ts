@@ -2,6 +2,7 @@
 import type { ProxyProtocolOptions, RuntimeOptions } from "@percore/core";
 import { DEFAULT_H2_LIMITS, type H2Limits } from "@percore/h2";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type HttpLimits, type HttpTimeouts } from "@percore/http";
+import type { TlsServerOptions } from "@percore/tls";
 import { invalid, show, unknown } from "./option-errors.ts";
 
 const LIMIT_ALIASES: Readonly<Record<string, keyof HttpLimits | "connectionsMax">> = {
@@ -69,11 +70,43 @@ const PROXY_PROTOCOL: Names<ProxyProtocolOptions> = {
   headerTimeoutMs: true,
 };
 
+const TLS: Names<TlsServerOptions> = {
+  cert: true,
+  key: true,
+  passphrase: true,
+  ocsp: true,
+  sni: true,
+  sniCallback: true,
+  sniCacheMs: true,
+  sniCacheMax: true,
+  unknownNames: true,
+  ca: true,
+  crl: true,
+  clientAuth: true,
+  minVersion: true,
+  maxVersion: true,
+  ciphers: true,
+  groups: true,
+  tickets: true,
+  ticketKeys: true,
+  ticketRotateMs: true,
+  handshakeMs: true,
+  handshakesMax: true,
+  watch: true,
+  onReload: true,
+  onHandshakeError: true,
+};
+
 /** @throws {ServerError} ERR_OPTION_INVALID for a name that none of the objects has. */
-export const checkNames = (runtime: object | undefined, proxyProtocol: object | undefined): void => {
+export const checkNames = (
+  runtime: object | undefined,
+  proxyProtocol: object | undefined,
+  tls: object | undefined,
+): void => {
   for (const [group, given, names] of [
     ["runtime", runtime, RUNTIME],
     ["proxyProtocol", proxyProtocol, PROXY_PROTOCOL],
+    ["tls", tls, TLS],
   ] as const) {
     for (const name of Object.keys(given ?? {})) {
       if (!Object.hasOwn(names, name)) throw unknown(`name in ${group}:`, name, Object.keys(names));

@@ -2,6 +2,7 @@
 import type { CpusOption, DriverOption, ProxyProtocolOptions, RunOptions, RuntimeOptions } from "@percore/core";
 import { DEFAULT_H2_LIMITS, type H2Limits } from "@percore/h2";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Handler, type HttpLimits, type HttpTimeouts } from "@percore/http";
+import type { TlsServerOptions } from "@percore/tls";
 import { type ConnectHandler, type ErrorHandler, type FetchHandler, PROTOCOL_MARK } from "./fetch/adapter.ts";
 import { invalid, show, unknown } from "./option-errors.ts";
 import { checkH2Limits, checkLimits, checkNames, checkTimeouts } from "./option-names.ts";
@@ -61,15 +62,19 @@ export interface ServeOptions extends Pick<RunOptions, "setuid" | "setgid"> {
   readonly allowHalfClose?: boolean;
   /** Serves HTTP/1.1. Default true. */
   readonly http1?: boolean;
-  /** Serves HTTP/2, in the clear by prior knowledge: on the same port, told apart by the preface. Default true; limits as in H2Limits. */
+  /** Serves HTTP/2: by ALPN with `tls`, in the clear by prior knowledge, told apart by the preface. Default true; limits as in H2Limits. */
   readonly http2?: boolean | Partial<H2Limits>;
+
+  // — encrypted —
+  /** Serves https on the port: HTTP/2 and HTTP/1.1 by ALPN. See TlsServerOptions. */
+  readonly tls?: TlsServerOptions;
 
   // — life —
   /** Called once it listens; with workers, in the supervisor. */
   readonly onListen?: (server: Server) => void;
   /** Closes the server when it aborts. */
   readonly signal?: AbortSignal;
-  /** SIGTERM and SIGINT close the server. Default true; false leaves the signals to you. */
+  /** SIGTERM and SIGINT close the server, SIGHUP has it read its certificates again. Default true; false leaves the signals to you. */
   readonly signals?: boolean;
   /** What closing may take before what is left is reset, milliseconds. Default 10,000. */
   readonly drainMs?: number;
@@ -188,6 +193,7 @@ export const CHECKS: { readonly [Name in keyof Required<ServeOptions>]: Check } 
   allowHalfClose: type("boolean"),
   http1: type("boolean"),
   http2: either(type("boolean"), type("object")),
+  tls: type("object"),
   onListen: type("function"),
   signal: instance(AbortSignal),
   signals: type("boolean"),
@@ -228,7 +234,7 @@ export const readSettings = (first: ServeOptions | HandlerObject, second: ServeO
     if (second?.[name] !== undefined) throw invalid(`${name} belongs into the handler object, the first argument`);
   }
   checkOptions(second === undefined && mark !== undefined ? onlyOptions(first) : options);
-  checkNames(options.runtime, options.proxyProtocol);
+  checkNames(options.runtime, options.proxyProtocol, options.tls);
   const { http1, http2 } = options;
   if (http1 === false && http2 === false) throw invalid("http1 and http2 are both false: nothing is left to serve");
   const limits = checkLimits(options.limits);

@@ -3,6 +3,7 @@ import { type Runtime, shareBuffer, sharedBuffers } from "@percore/core";
 import type { H1Counters } from "@percore/h1";
 import type { H2Counters } from "@percore/h2";
 import type { PrefaceGate } from "./preface.ts";
+import type { TlsStage } from "./tls-stage.ts";
 
 export interface ServerStats {
   /** Connections accepted since the start. */
@@ -19,6 +20,10 @@ export interface ServerStats {
   /** Connections that a deadline ended. */
   readonly timeouts: number;
   readonly tunnels: number;
+  /** TLS handshakes that were completed, those of them that resumed a session, and those that failed. */
+  readonly handshakes: number;
+  readonly handshakesResumed: number;
+  readonly handshakesFailed: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
   /** Blocks of the arena that somebody holds. */
@@ -37,6 +42,9 @@ const NAMES: readonly (keyof ServerStats)[] = [
   "handlerErrors",
   "timeouts",
   "tunnels",
+  "handshakes",
+  "handshakesResumed",
+  "handshakesFailed",
   "bytesReceived",
   "bytesSent",
   "leases",
@@ -47,12 +55,24 @@ const SHARED_NAME = "percore.server";
 const PUBLISH_MS = 500;
 
 /** What the protocols count alike. */
-export type ProtocolCounters = Pick<ServerStats, keyof ServerStats & keyof H1Counters>;
+export type ProtocolCounters = Pick<
+  ServerStats,
+  (keyof ServerStats & keyof H1Counters) | "handshakes" | "handshakesResumed" | "handshakesFailed"
+>;
 
 /** Both protocols' counts, and the connections of which it is not known yet what they speak. */
-export const sumCounters = (h1: H1Counters, h2: H2Counters | null, gate: PrefaceGate | null): ProtocolCounters => ({
-  connections: h1.connections + (h2?.connections ?? 0) + (gate === null ? 0 : gate.size + gate.ended),
-  connectionsOpen: h1.connectionsOpen + (h2?.connectionsOpen ?? 0) + (gate?.size ?? 0),
+export const sumCounters = (
+  h1: H1Counters,
+  h2: H2Counters | null,
+  gate: PrefaceGate | null,
+  tls: TlsStage | null,
+): ProtocolCounters => ({
+  connections:
+    h1.connections +
+    (h2?.connections ?? 0) +
+    (gate === null ? 0 : gate.size + gate.ended) +
+    (tls === null ? 0 : tls.size + tls.stats.failed),
+  connectionsOpen: h1.connectionsOpen + (h2?.connectionsOpen ?? 0) + (gate?.size ?? 0) + (tls?.size ?? 0),
   requests: h1.requests + (h2?.requests ?? 0),
   exchangesOpen: h1.exchangesOpen + (h2?.exchangesOpen ?? 0),
   refused: h1.refused + (h2?.refused ?? 0),
@@ -60,6 +80,9 @@ export const sumCounters = (h1: H1Counters, h2: H2Counters | null, gate: Preface
   handlerErrors: h1.handlerErrors + (h2?.handlerErrors ?? 0),
   timeouts: h1.timeouts + (h2?.timeouts ?? 0) + (gate?.timeouts ?? 0),
   tunnels: h1.tunnels + (h2?.tunnels ?? 0),
+  handshakes: tls?.stats.completed ?? 0,
+  handshakesResumed: tls?.stats.resumed ?? 0,
+  handshakesFailed: tls?.stats.failed ?? 0,
 });
 
 export const readStats = (counters: ProtocolCounters, runtime: Runtime): ServerStats => {

@@ -1,6 +1,7 @@
 // server.ts — what serve() returns: where it listens, how it is doing, how it ends.
-import { workerData } from "node:worker_threads";
+import { isMainThread, workerData } from "node:worker_threads";
 import { currentRuntime, type DriverReport, type PeerAddress, type Running, run } from "@percore/core";
+import { reloadAll } from "@percore/tls";
 import type { Report } from "./fetch/outcome.ts";
 import { Request, type RequestInit } from "./fetch/request.ts";
 import type { Response } from "./fetch/response.ts";
@@ -44,6 +45,7 @@ export class Server {
         throw error;
       },
     );
+    this.#reloadOnSignal();
     const { signal } = settings.given;
     if (signal === undefined) return;
     const onAbort = (): void => void this.close();
@@ -58,12 +60,13 @@ export class Server {
     return this.#local.address ?? this.#addresses[0] ?? null;
   }
 
-  /** `http://localhost:3000`; null for Unix sockets and where `address` is null. */
+  /** `http://localhost:3000`, `https:` with tls; null for Unix sockets and where `address` is null. */
   get url(): string | null {
     const { address } = this;
     if (address === null || address.family === "unix" || address.family === "memory") return null;
     const host = WILDCARDS.has(address.address) ? "localhost" : address.address;
-    return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+    const scheme = this.#settings.given.tls === undefined ? "http" : "https";
+    return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
   }
 
   /** The driver of this thread and why it was chosen; null in a supervisor, see `workers()`. */
@@ -100,6 +103,17 @@ export class Server {
     return this.#closing;
   }
 
+  /**
+   * Reads certificates and keys of `tls` again, in all threads of the process; connections are not touched. Resolves when this
+   * thread's are in use.
+   *
+   * @throws {TlsError} what is wrong with the new ones: the old ones stay in use. {ServerError} ERR_OPTION_INVALID without `tls`.
+   */
+  async reloadTls(): Promise<void> {
+    if (this.#serves || this.#settings.given.tls === undefined) await this.#local.reloadTls();
+    else reloadAll();
+  }
+
   /** Ends it at once: connections are reset. */
   destroy(): void {
     const ended = this.#serves || this.#running === null ? this.#local.reset() : this.#running.terminate();
@@ -109,6 +123,14 @@ export class Server {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Signals reach the main thread alone; it tells the others. */
+  #reloadOnSignal(): void {
+    const { tls, signals = true } = this.#settings.given;
+    if (tls === undefined || !signals || !isMainThread) return;
+    process.on("SIGHUP", reloadAll);
+    void this.closed.then(() => process.removeListener("SIGHUP", reloadAll));
   }
 
   async #start(): Promise<void> {

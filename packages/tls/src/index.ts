@@ -1,6 +1,5 @@
 export type { Identity, IdentityOptions } from "./config/identity.ts";
 export type { ClientAuth, SniAnswer, TlsServerOptions, TlsVersion } from "./config/options.ts";
-export { DEFAULT_HANDSHAKE_MS, DEFAULT_HANDSHAKES_MAX } from "./config/options.ts";
 export type { PemSource } from "./config/pem.ts";
 export { reloadAll, TlsServerConfig } from "./config/server-config.ts";
 export type { Choice, ServerContexts } from "./config/server-contexts.ts";

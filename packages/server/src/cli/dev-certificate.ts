@@ -22,6 +22,8 @@ export interface DevCertificateOptions {
   /** Folder that gets cert.pem and key.pem. */
   readonly out: string;
   readonly days: number;
+  /** For a client: to be shown to servers. */
+  readonly client: boolean;
   /** Replaces files that are there. */
   readonly force: boolean;
 }
@@ -39,8 +41,12 @@ export const DEFAULT_NAMES: readonly string[] = ["localhost", "127.0.0.1", "::1"
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
-/** A certificate and its key as PEM. */
-export const makeDevCertificate = async (names: readonly string[], days: number): Promise<DevCertificate> => {
+/** A certificate and its key as PEM. @param client to show to servers that ask for one, instead of to clients. */
+export const makeDevCertificate = async (
+  names: readonly string[],
+  days: number,
+  client = false,
+): Promise<DevCertificate> => {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const now = Date.now();
   const notAfter = new Date(now + days * DAY_MS);
@@ -58,7 +64,7 @@ export const makeDevCertificate = async (names: readonly string[], days: number)
       // Not an authority: whoever trusts it trusts these names and no others.
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
+      new ExtendedKeyUsageExtension([client ? ExtendedKeyUsage.clientAuth : ExtendedKeyUsage.serverAuth]),
       new SubjectAlternativeNameExtension(
         names.map((name) => ({ type: isIP(name) === 0 ? ("dns" as const) : ("ip" as const), value: name })),
       ),
@@ -78,9 +84,9 @@ export const writeDevCertificate = async (
   options: DevCertificateOptions,
   write: (text: string) => void,
 ): Promise<void> => {
-  const { out, days, force } = options;
+  const { out, days, client, force } = options;
   const names = options.names.length === 0 ? DEFAULT_NAMES : options.names;
-  const { cert, key, notAfter } = await makeDevCertificate(names, days);
+  const { cert, key, notAfter } = await makeDevCertificate(names, days, client);
   const [certFile, keyFile] = [path.join(out, "cert.pem"), path.join(out, "key.pem")];
   await mkdir(out, { recursive: true });
   const flag = force ? "w" : "wx";
@@ -92,15 +98,22 @@ export const writeDevCertificate = async (
     const { path: file } = cause as NodeJS.ErrnoException;
     throw new Error(`${file} exists already; --force replaces it`, { cause });
   }
+  const [host] = names;
+  const usage = client
+    ? `Show it with:
+
+  curl --cert ${certFile} --key ${keyFile} https://…
+  serve({ tls: { …, ca: ${JSON.stringify(certFile)}, clientAuth: "require" } })   lets its holder in`
+    : `Serve with it:
+
+  serve({ port: 8443, tls: { cert: ${JSON.stringify(certFile)}, key: ${JSON.stringify(keyFile)} }, fetch })
+  curl --cacert ${certFile} https://${host.includes(":") ? `[${host}]` : host}:8443/`;
   write(`A certificate for ${names.join(", ")}, good until ${notAfter.toISOString().slice(0, 10)}:
 
   ${certFile}
   ${keyFile}
 
-Serve with it:
-
-  serve({ port: 8443, tls: { cert: ${JSON.stringify(certFile)}, key: ${JSON.stringify(keyFile)} }, fetch })
-  curl --cacert ${certFile} https://${names[0].includes(":") ? `[${names[0]}]` : names[0]}:8443/
+${usage}
 
 Nobody but you should trust it: it is signed by itself, for development.
 `);

@@ -69,8 +69,9 @@ program
   .argument("[names...]", "names and addresses it is good for (default: localhost, 127.0.0.1, ::1)")
   .option("-o, --out <folder>", "folder that gets cert.pem and key.pem", ".")
   .option("--days <number>", "how long it is good for", days, 90)
+  .option("--client", "for a client, to be shown to servers", false)
   .option("--force", "replace files that are there", false)
-  .action(async (names: string[], options: { out: string; days: number; force: boolean }) => {
+  .action(async (names: string[], options: { out: string; days: number; client: boolean; force: boolean }) => {
     const { writeDevCertificate } = await import("./dev-certificate.ts");
     await writeDevCertificate({ names, ...options }, (text) => process.stdout.write(text));
   });

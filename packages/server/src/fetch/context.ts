@@ -2,6 +2,7 @@
 // behaviour follow the WinterTC draft "Fetch Server API" (ServerContext, ConnectContext).
 import type { PeerAddress, Stream } from "@percore/core";
 import type { ConnectionInfo, Exchange, FieldList } from "@percore/http";
+import { type TlsInfo, tlsOf } from "../tls-info.ts";
 import { appendInit, type HeadersInit } from "./headers.ts";
 import type { Request } from "./request.ts";
 import { onExchangeAbort, onExchangeFinish, RequestAbortedError } from "./request-signal.ts";
@@ -75,6 +76,11 @@ export class ServerContext {
 
   get encrypted(): boolean {
     return this.#exchange.connection.encrypted;
+  }
+
+  /** What was agreed on in the handshake, and the client's certificate; null on a connection in the clear. Not in the draft. */
+  get tls(): TlsInfo | null {
+    return tlsOf(this.#exchange.connection);
   }
 
   /** What the client asks for in its Priority field (RFC 9218 §5). */

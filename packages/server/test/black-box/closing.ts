@@ -29,7 +29,7 @@ export const closingSuite = (t: Test, bench: Bench): Promise<void> =>
 
     t.test("under load no request fails but by a refused connection", async (t) => {
       const server = await start();
-      const agent = keepAliveAgent();
+      const agent = keepAliveAgent(server);
       let answered = 0;
       const failures: string[] = [];
       let stop = false;

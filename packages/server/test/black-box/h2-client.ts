@@ -1,15 +1,16 @@
-// h2-client.ts — Node's HTTP/2 client as the suite's client: cleartext, prior knowledge.
+// h2-client.ts — Node's HTTP/2 client as the suite's client: in the clear by prior knowledge, over TLS by ALPN.
 import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from "node:http2";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Server } from "../../src/index.ts";
-import { type Answer, type Ask, type Client, reach, type Transport } from "./transport.ts";
+import { type Answer, type Ask, type Client, cert, reach, type Transport, tls } from "./transport.ts";
 
 export const h2Client = (server: Server): Client => {
   let session: ClientHttp2Session | null = null;
   const open = (): ClientHttp2Session => {
     if (session !== null && !session.closed && !session.destroyed) return session;
-    session = connect(`http://127.0.0.1:${reach(server).port}`);
+    const scheme = server.url?.startsWith("https:") ? "https" : "http";
+    session = connect(`${scheme}://127.0.0.1:${reach(server).port}`, { ca: cert });
     // A session that is lost fails the requests on it; that is where it is heard of.
     session.on("error", () => undefined);
     session.unref();
@@ -57,4 +58,14 @@ export const h2c: Transport = {
   socket: null,
   curl: (server) => ["--http2-prior-knowledge", `http://127.0.0.1:${server.address?.port}`],
   dispose: () => undefined,
+};
+
+export const h2OverTls = (): Transport => {
+  const { curl, ...rest } = tls(h2Client);
+  return {
+    ...rest,
+    name: "h2 over TLS",
+    socket: null,
+    curl: (server) => ["--http2", ...(curl?.(server).slice(1) ?? [])],
+  };
 };

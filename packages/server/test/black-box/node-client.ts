@@ -6,7 +6,7 @@ import type { Server } from "../../src/index.ts";
 import { type Answer, type Ask, type Client, keepAliveAgent, reach } from "./transport.ts";
 
 export const nodeClient = (server: Server): Client => {
-  const agent = keepAliveAgent();
+  const agent = keepAliveAgent(server);
   return {
     ask: (ask) => send(server, agent, ask),
     close: () => agent.destroy(),

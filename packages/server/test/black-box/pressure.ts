@@ -116,7 +116,7 @@ export const pressureSuite = (t: Test, bench: Bench): Promise<void> =>
 
     t.test("more unfinished exchanges than receive buffers all get answers", async (t) => {
       closeGate(notes);
-      const agent = keepAliveAgent();
+      const agent = keepAliveAgent(server);
       const many = 150;
       const answers = Array.from({ length: many }, (_, index) => {
         const outgoing = request({

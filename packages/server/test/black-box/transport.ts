@@ -1,9 +1,12 @@
 // transport.ts — what the suite needs to know of a way to reach the server: how to serve on it, and how to speak to it.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type Agent, Agent as HttpAgent, type RequestOptions } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
+import { makeDevCertificate } from "../../src/cli/dev-certificate.ts";
 import type { ServeOptions, Server } from "../../src/index.ts";
 
 export interface Answer {
@@ -40,19 +43,33 @@ export interface Transport {
   readonly dispose: () => void;
 }
 
+/** Of every server that encrypts; clients trust it and nothing else. */
+export const { cert, key } = await makeDevCertificate(["127.0.0.1"], 1);
+
+const isEncrypted = (server: Server): boolean => server.url?.startsWith("https:") === true;
+
 /** How node:http reaches a server. */
-export type Reach = Pick<RequestOptions, "host" | "port" | "socketPath">;
+export type Reach = Pick<RequestOptions, "protocol" | "host" | "port" | "socketPath" | "agent">;
 
 export const reach = (server: Server): Reach => {
   const address = server.address;
   if (address === null) throw new Error("the server listens nowhere");
-  return address.family === "unix" ? { socketPath: address.address } : { host: "127.0.0.1", port: address.port };
+  if (address.family === "unix") return { socketPath: address.address };
+  const { port } = address;
+  if (!isEncrypted(server)) return { host: "127.0.0.1", port };
+  return { protocol: "https:", host: "127.0.0.1", port, agent: new HttpsAgent({ ca: cert }) };
 };
 
-export const keepAliveAgent = (): Agent => new HttpAgent({ keepAlive: true });
+export const keepAliveAgent = (server: Server): Agent =>
+  isEncrypted(server) ? new HttpsAgent({ keepAlive: true, ca: cert }) : new HttpAgent({ keepAlive: true });
 
 export const openSocket = async (server: Server): Promise<Socket> => {
   const { host, port, socketPath } = reach(server);
+  if (isEncrypted(server)) {
+    const socket = connectTls({ host: host as string, port: Number(port), ca: cert, ALPNProtocols: ["http/1.1"] });
+    await new Promise((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
+    return socket;
+  }
   const socket = socketPath === undefined ? connect(Number(port), host as string) : connect(socketPath as string);
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
   return socket;
@@ -66,6 +83,20 @@ export const tcp = (client: Transport["client"]): Transport => ({
   curl: (server) => [`http://127.0.0.1:${server.address?.port}`],
   dispose: () => undefined,
 });
+
+export const tls = (client: Transport["client"]): Transport => {
+  const folder = mkdtempSync(join(tmpdir(), "percore-"));
+  const ca = join(folder, "ca.pem");
+  writeFileSync(ca, cert);
+  return {
+    name: "h1 over TLS",
+    where: () => ({ port: 0, hostname: "127.0.0.1", tls: { cert, key } }),
+    client,
+    socket: openSocket,
+    curl: (server) => ["--http1.1", "--cacert", ca, `https://127.0.0.1:${server.address?.port}`],
+    dispose: () => rmSync(folder, { recursive: true, force: true }),
+  };
+};
 
 export const unix = (client: Transport["client"]): Transport => {
   const folder = mkdtempSync(join(tmpdir(), "percore-"));

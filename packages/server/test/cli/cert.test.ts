@@ -32,6 +32,15 @@ t.test("names and days of one's own; nothing is overwritten unasked", async (t) 
   t.notSame(readFileSync(path.join(out, "cert.pem")), before);
 });
 
+t.test("for a client", async (t) => {
+  const out = t.testdir({});
+  const { status, stdout } = await percore(["cert", "dev", "me.test", "--client", "--out", out]);
+  t.equal(status, 0);
+  t.match(stdout, /clientAuth: "require"/);
+  const certificate = new X509Certificate(readFileSync(path.join(out, "cert.pem")));
+  t.same(certificate.keyUsage, ["1.3.6.1.5.5.7.3.2"]);
+});
+
 t.test("too long a time is refused with the reason", async (t) => {
   const { status, stderr } = await percore(["cert", "dev", "--out", t.testdir({}), "--days", "400"]);
   t.equal(status, 1);

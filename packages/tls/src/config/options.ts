@@ -63,7 +63,7 @@ export interface TlsServerOptions {
 
   /** From the accept to the end of the handshake, milliseconds. Default 10,000. */
   readonly handshakeMs?: number;
-  /** Handshakes of a worker at a time; further ones wait. Default 1,000. */
+  /** Handshakes of a worker at a time; further ones wait. Default 256. */
   readonly handshakesMax?: number;
   /** Loads files again when they change. Default true. SIGHUP and `reload()` do it at any time. */
   readonly watch?: boolean;
@@ -79,8 +79,6 @@ export type SniAnswer = IdentityOptions | readonly IdentityOptions[] | null;
 export const DEFAULT_SNI_CACHE_MS = 300_000;
 export const DEFAULT_SNI_CACHE_MAX = 1_000;
 export const DEFAULT_TICKET_ROTATE_MS: number = 12 * 3_600_000;
-export const DEFAULT_HANDSHAKE_MS = 10_000;
-export const DEFAULT_HANDSHAKES_MAX = 1_000;
 
 const VERSIONS: readonly TlsVersion[] = ["TLSv1.2", "TLSv1.3"];
 const CLIENT_AUTHS: readonly ClientAuth[] = ["none", "request", "optional", "require"];
