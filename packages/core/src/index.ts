@@ -17,6 +17,7 @@ export { CORE_ERRORS, CodedError, CoreError, type CoreErrorCode, errnoName, Syst
 export { FilePartReader } from "./file-part.ts";
 export { File, type FileOperationOptions, type FileStat, type OpenOptions } from "./files.ts";
 export { type FlushDone, FlushMarks } from "./flush-marks.ts";
+export { ForwardedStream } from "./forwarded-stream.ts";
 export { type Account, Block, type BlockPool, Lease } from "./lease.ts";
 export { type InheritedSocket, inheritedSockets } from "./listen-fds.ts";
 export { Listener, type ListenOptions, listen } from "./listener.ts";

@@ -1,6 +1,7 @@
 // proxied-stream.ts — takes the PROXY header off a fresh connection and gives it on with its original addresses.
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { CoreError } from "./errors.ts";
+import { ForwardedStream } from "./forwarded-stream.ts";
 import type { Lease } from "./lease.ts";
 import { type ProxyHeader, parseProxyHeader } from "./proxy-protocol.ts";
 import type { Stream, StreamHandler, StreamInfo } from "./stream.ts";
@@ -186,89 +187,5 @@ class HeaderReader implements StreamHandler {
 const withAddresses = (stream: Stream, header: ProxyHeader): Stream => {
   const { source, destination } = header;
   if (source === null || destination === null) return stream;
-  return new ProxiedStream(stream, { ...stream.info, remote: source, local: destination });
+  return new ForwardedStream(stream, { ...stream.info, remote: source, local: destination });
 };
-
-/** The same stream, with other addresses. */
-class ProxiedStream implements Stream {
-  readonly info: StreamInfo;
-  readonly #inner: Stream;
-
-  constructor(inner: Stream, info: StreamInfo) {
-    this.#inner = inner;
-    this.info = info;
-  }
-
-  get arena(): Stream["arena"] {
-    return this.#inner.arena;
-  }
-  attach(handler: StreamHandler): void {
-    this.#inner.attach(handler);
-  }
-  reserve(size: number): number {
-    return this.#inner.reserve(size);
-  }
-  commit(size: number): void {
-    this.#inner.commit(size);
-  }
-  write(lease: Lease): void {
-    this.#inner.write(lease);
-  }
-  writeBytes(bytes: Uint8Array): void {
-    this.#inner.writeBytes(bytes);
-  }
-  sendFile(fd: number, offset: number, length: number, done: (error: Error | null, sent: number) => void): void {
-    this.#inner.sendFile(fd, offset, length, done);
-  }
-  cork(): void {
-    this.#inner.cork();
-  }
-  uncork(): void {
-    this.#inner.uncork();
-  }
-  flush(): void {
-    this.#inner.flush();
-  }
-  end(): void {
-    this.#inner.end();
-  }
-  reset(code?: number): void {
-    this.#inner.reset(code);
-  }
-  get queuedBytes(): number {
-    return this.#inner.queuedBytes;
-  }
-  get highWaterBytes(): number {
-    return this.#inner.highWaterBytes;
-  }
-  set highWaterBytes(bytes: number) {
-    this.#inner.highWaterBytes = bytes;
-  }
-  get needsDrain(): boolean {
-    return this.#inner.needsDrain;
-  }
-  onFlushed(done: (error: Error | null) => void): void {
-    this.#inner.onFlushed(done);
-  }
-  pause(): void {
-    this.#inner.pause();
-  }
-  resume(): void {
-    this.#inner.resume();
-  }
-  get paused(): boolean {
-    return this.#inner.paused;
-  }
-  get open(): boolean {
-    return this.#inner.open;
-  }
-  get ended(): boolean {
-    return this.#inner.ended;
-  }
-  get peerEnded(): boolean {
-    return this.#inner.peerEnded;
-  }
-  unread(lease: Lease): void {
-    this.#inner.unread(lease);
-  }
-}

@@ -1,16 +1,14 @@
 // tunnel.ts — the stream behind Upgrade or CONNECT: the connection's own, with a deadline for silence both ways.
-import { type Arena, type Lease, type Stream, type StreamHandler, type StreamInfo, WheelEntry } from "@percore/core";
+import { ForwardedStream, type Lease, type Stream, type StreamHandler, WheelEntry } from "@percore/core";
 import type { Clock } from "@percore/http";
 
-export class TunnelStream implements Stream, StreamHandler {
-  readonly arena: Arena;
-  readonly info: StreamInfo;
-  readonly #inner: Stream;
+export class TunnelStream extends ForwardedStream implements StreamHandler {
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #timer: WheelEntry;
   readonly #closed: (error: Error | null) => void;
   #handler: StreamHandler | null = null;
+  #closedEarly: { readonly error: Error | null } | null = null;
   #activeAt: number;
   #queuedThen = 0;
   #isClosed = false;
@@ -20,9 +18,7 @@ export class TunnelStream implements Stream, StreamHandler {
    * @param closed told once, when the stream is gone, and why; see StreamHandler.onClose
    */
   constructor(inner: Stream, clock: Clock, idleMs: number, closed: (error: Error | null) => void) {
-    this.arena = inner.arena;
-    this.info = inner.info;
-    this.#inner = inner;
+    super(inner);
     this.#clock = clock;
     this.#idleMs = idleMs;
     this.#closed = closed;
@@ -31,27 +27,27 @@ export class TunnelStream implements Stream, StreamHandler {
     if (idleMs > 0) clock.wheel.set(this.#timer, clock.now + idleMs);
   }
 
-  attach(handler: StreamHandler): void {
+  override attach(handler: StreamHandler): void {
     this.#handler = handler;
     const early = this.#closedEarly;
-    if (early === null) this.#inner.attach(this);
+    if (early === null) super.attach(this);
     else queueMicrotask(() => handler.onClose(early.error));
   }
 
   // — from the peer —
 
   onData(lease: Lease): void {
-    this.#activeAt = this.#clock.now;
+    this.#noteActivity();
     this.#owner().onData(lease);
   }
 
   onEnd(): void {
-    this.#activeAt = this.#clock.now;
+    this.#noteActivity();
     this.#owner().onEnd();
   }
 
   onDrain(): void {
-    this.#activeAt = this.#clock.now;
+    this.#noteActivity();
     this.#owner().onDrain();
   }
 
@@ -65,7 +61,37 @@ export class TunnelStream implements Stream, StreamHandler {
     this.#closedEarly = { error };
     this.#release(error);
   }
-  #closedEarly: { readonly error: Error | null } | null = null;
+
+  // — towards the peer —
+
+  override reserve(size: number): number {
+    this.#noteActivity();
+    return super.reserve(size);
+  }
+
+  override write(lease: Lease): void {
+    this.#noteActivity();
+    super.write(lease);
+  }
+
+  override writeBytes(bytes: Uint8Array): void {
+    this.#noteActivity();
+    super.writeBytes(bytes);
+  }
+
+  override sendFile(
+    fd: number,
+    offset: number,
+    length: number,
+    done: (error: Error | null, sent: number) => void,
+  ): void {
+    this.#noteActivity();
+    super.sendFile(fd, offset, length, done);
+  }
+
+  #noteActivity(): void {
+    this.#activeAt = this.#clock.now;
+  }
 
   /** Lets go of what the tunnel holds. */
   #release(error: Error | null): void {
@@ -75,81 +101,6 @@ export class TunnelStream implements Stream, StreamHandler {
     this.#closed(error);
   }
 
-  // — towards the peer —
-
-  reserve(size: number): number {
-    this.#activeAt = this.#clock.now;
-    return this.#inner.reserve(size);
-  }
-  commit(size: number): void {
-    this.#inner.commit(size);
-  }
-  write(lease: Lease): void {
-    this.#activeAt = this.#clock.now;
-    this.#inner.write(lease);
-  }
-  writeBytes(bytes: Uint8Array): void {
-    this.#activeAt = this.#clock.now;
-    this.#inner.writeBytes(bytes);
-  }
-  sendFile(fd: number, offset: number, length: number, done: (error: Error | null, sent: number) => void): void {
-    this.#activeAt = this.#clock.now;
-    this.#inner.sendFile(fd, offset, length, done);
-  }
-  cork(): void {
-    this.#inner.cork();
-  }
-  uncork(): void {
-    this.#inner.uncork();
-  }
-  flush(): void {
-    this.#inner.flush();
-  }
-  end(): void {
-    this.#inner.end();
-  }
-  reset(code?: number): void {
-    this.#inner.reset(code);
-  }
-  get queuedBytes(): number {
-    return this.#inner.queuedBytes;
-  }
-  get highWaterBytes(): number {
-    return this.#inner.highWaterBytes;
-  }
-  set highWaterBytes(bytes: number) {
-    this.#inner.highWaterBytes = bytes;
-  }
-  get needsDrain(): boolean {
-    return this.#inner.needsDrain;
-  }
-  onFlushed(done: (error: Error | null) => void): void {
-    this.#inner.onFlushed(done);
-  }
-
-  pause(): void {
-    this.#inner.pause();
-  }
-  resume(): void {
-    this.#inner.resume();
-  }
-  get paused(): boolean {
-    return this.#inner.paused;
-  }
-
-  get open(): boolean {
-    return this.#inner.open;
-  }
-  get ended(): boolean {
-    return this.#inner.ended;
-  }
-  get peerEnded(): boolean {
-    return this.#inner.peerEnded;
-  }
-  unread(lease: Lease): void {
-    this.#inner.unread(lease);
-  }
-
   #owner(): StreamHandler {
     if (this.#handler === null) throw new Error("nothing is received before attach");
     return this.#handler;
@@ -157,7 +108,7 @@ export class TunnelStream implements Stream, StreamHandler {
 
   #onDeadline(now: number): void {
     // A write counts as activity when the kernel takes bytes, too: a long queue that drains is no silence.
-    const queued = this.#inner.queuedBytes;
+    const queued = this.queuedBytes;
     if (queued < this.#queuedThen) this.#activeAt = now;
     this.#queuedThen = queued;
     const due = this.#activeAt + this.#idleMs;
@@ -165,7 +116,7 @@ export class TunnelStream implements Stream, StreamHandler {
       this.#clock.wheel.set(this.#timer, due);
       return;
     }
-    this.#inner.reset();
+    this.reset();
     // Where nobody was attached, nobody will hear of it.
     if (this.#handler === null) this.closedEarly(null);
   }
