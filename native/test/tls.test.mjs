@@ -139,6 +139,11 @@ for (const [version, bytes] of [
         shake(c, s);
         t.equal(s.failure, null);
         t.equal(c.info.resumed, s.info.resumed);
+
+        const more = engine.native.takeSession(c.handle) !== null;
+
+        if (s.info.resumed) t.ok(more || version === "TLSv1.2", "TLS 1.3: another ticket");
+
         return s.info.resumed;
       };
       t.ok(again(first, resume()), "newest key");

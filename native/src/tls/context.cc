@@ -81,7 +81,10 @@ int OnTicket(SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, EVP_M
       case TicketRing::Found::kOlder:
         result = 2;  // opens, and the client is given one under the newest key
         break;
-      case TicketRing::Found::kNewest: break;
+      case TicketRing::Found::kNewest:
+        // TLS 1.3 tickets are to be used once (RFC 8446 §C.4), so each resumption brings another.
+        if (SSL_version(ssl) == TLS1_3_VERSION) result = 2;
+        break;
     }
   }
   char digest[] = "SHA256";

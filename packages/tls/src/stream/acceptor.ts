@@ -1,5 +1,5 @@
 // acceptor.ts — the server's side: takes a fresh stream, does the handshake on it, gives on the encrypted one.
-import type { Stream } from "@percore/core";
+import { type Stream, WheelEntry } from "@percore/core";
 import { TlsContext } from "../context.ts";
 import { TlsError } from "../errors.ts";
 import { ALERT_UNRECOGNIZED_NAME } from "./alerts.ts";
@@ -76,7 +76,10 @@ export class TlsAcceptor {
   /** @param inner a stream that nobody is attached to; the acceptor's from now on. */
   accept(inner: Stream, done: TlsDone): void {
     const handshake = new Handshake(this, inner, done);
-    if (this.gate.enter(handshake)) return;
+    if (this.gate.enter(handshake)) {
+      handshake.entered();
+      return;
+    }
     this.#refused += 1;
     this.#failed += 1;
     inner.reset();
@@ -96,16 +99,37 @@ class Handshake implements HandshakeOwner, Waiting {
   readonly #inner: Stream;
   readonly #done: TlsDone;
   #context: TlsContext | null = null;
+  #begun = false;
+  /** When the handshake must be complete; the entry on the wheel is for the time it waits. */
+  readonly #dueAt: number;
+  #deadline: WheelEntry | null = null;
 
   constructor(acceptor: TlsAcceptor, inner: Stream, done: TlsDone) {
     this.#acceptor = acceptor;
     this.#inner = inner;
     this.#done = done;
+    this.#dueAt = acceptor.clock.now + acceptor.timeoutMs;
+  }
+
+  /** It has begun, or waits from now on. */
+  entered(): void {
+    const { clock, gate, timeoutMs } = this.#acceptor;
+    if (this.#begun || timeoutMs === 0) return;
+    this.#deadline = new WheelEntry(() => {
+      gate.forget(this);
+      this.#inner.reset();
+      this.#acceptor.count(null);
+      this.#done(new TlsError("ERR_TLS_HANDSHAKE_TIMEOUT", "the handshake's turn did not come in time"), null);
+    });
+    clock.wheel.set(this.#deadline, this.#dueAt);
   }
 
   begin(): void {
     const { context, clock, timeoutMs } = this.#acceptor;
+    this.#begun = true;
     this.#context = context;
+    if (this.#deadline !== null) clock.wheel.remove(this.#deadline);
+    this.#deadline = null;
     const handle = TlsThread.of(this.#inner.arena).engine.open(context.native, null, null, null, null);
     if (handle < 0) {
       this.#inner.reset();
@@ -114,7 +138,9 @@ class Handshake implements HandshakeOwner, Waiting {
       this.#done(new TlsError("ERR_TLS_SESSIONS", "OpenSSL has no session for another connection"), null);
       return;
     }
-    new Connection(this.#inner, handle, clock, this).start(timeoutMs);
+    // At least a millisecond: 0 would be none.
+    const left = timeoutMs === 0 ? 0 : Math.max(1, this.#dueAt - clock.now);
+    new Connection(this.#inner, handle, clock, this).start(left);
   }
 
   mayStep(connection: Connection): boolean {
