@@ -16,6 +16,7 @@ import {
   reasonOf,
 } from "@percore/http";
 import type { ForwardedPlan, ForwardOrder, Reason, RetryCondition } from "../plan.ts";
+import { Attempt } from "./attempt.ts";
 import { bodyFailureReason, connectFailure, type Failure, requestFailure } from "./failure.ts";
 import { answerFields, requestFields, trailerFields, without } from "./message-fields.ts";
 import { RequestBody } from "./request-body.ts";
@@ -43,6 +44,7 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
   #server: UpstreamServer | null = null;
   #tried: UpstreamServer[] = NONE;
   #up: ClientExchange | null = null;
+  #attempt: Attempt | null = null;
   #protocol: "h1" | "h2" = "h1";
   #state: "entering" | "connecting" | "asking" | "answering" | "over" = "entering";
   /** A place among the upstream's requests is ours. */
@@ -152,6 +154,8 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
     this.#protocol = connection.protocol;
     const isUpgrade = this.#exchange.upgrade !== null;
     const { bodyLength } = this.#exchange;
+    const attempt = new Attempt(this);
+    this.#attempt = attempt;
     try {
       this.#up = connection.request(
         {
@@ -163,7 +167,7 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
           upgrade: this.#exchange.upgrade,
           bodyLength: isUpgrade ? 0 : bodyLength,
         },
-        this,
+        attempt,
       );
     } catch (error) {
       // What a client sent passes one protocol's rules and not the other's; or the configuration's own fields do not.
@@ -447,6 +451,8 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
   #leaveUp(): void {
     const up = this.#up;
     this.#up = null;
+    this.#attempt?.leave();
+    this.#attempt = null;
     this.#body?.hold();
     if (up?.open === true && this.#relay === null) up.abort();
     this.#leaveServer();

@@ -10,7 +10,7 @@ import { AccessLog, DEFAULT_LOG_FIELDS } from "../log/access-log.ts";
 import type { LineSink } from "../log/line-sink.ts";
 import { randomHex, traceOf, traceparentOf } from "../log/trace-context.ts";
 import { ProxyMetrics } from "../metrics/proxy-metrics.ts";
-import type { Forwarder, ProxyPlan, Reason } from "../plan.ts";
+import type { Forwarder, ProxyPlan, Reason, RequestRecord } from "../plan.ts";
 import { changePath, locationOf } from "../routing/change-path.ts";
 import { changeFields } from "../routing/field-changes.ts";
 import { normalizeTarget, type PathPolicy } from "../routing/path.ts";
@@ -33,6 +33,8 @@ export interface EngineOptions {
   readonly report: (error: unknown) => void;
   /** 0..1; for weighted splits. */
   readonly random?: () => number;
+  /** Told of each request that is over. */
+  readonly observe?: (record: RequestRecord) => void;
   /** Milliseconds since 1970. */
   readonly wallClock?: () => number;
 }
@@ -310,6 +312,7 @@ export class Engine {
     const { record, logHead } = passage;
     record.endedMs = this.#options.clock.now - record.startedMs;
     this.metrics.count(record);
+    this.#options.observe?.(record);
     if (logHead !== null) this.#log?.write(record, logHead, this.#wallClock());
   };
 }
