@@ -11,6 +11,11 @@ export interface RingOptions {
   readonly sqEntries: number;
   /** Completion slots, a power of two (rounded up), at least sqEntries. */
   readonly cqEntries: number;
+  /**
+   * Entries of all buffer groups that are to be registered, 1..32768 (default 1). Opening tries them once, so that a
+   * limit on locked memory that is too small for them is told here and not by the first `registerBuffers`.
+   */
+  readonly bufferEntries?: number;
   /** `WebAssembly.Memory.buffer` (initial = maximum) or any ArrayBuffer that is never detached; page aligned. */
   readonly arena: ArrayBuffer;
 }

@@ -36,8 +36,9 @@ int RingRegister(int fd, uint32_t opcode, void* arg, uint32_t count) {
   return Answer(::syscall(kSysRegister, fd, opcode, arg, count));
 }
 
-uint64_t RingMemory(uint32_t sq_entries, uint32_t cq_entries) {
-  return Pages(uint64_t{cq_entries} * sizeof(Cqe) + 4096) + Pages(uint64_t{sq_entries} * sizeof(Sqe));
+uint64_t RingMemory(uint32_t sq_entries, uint32_t cq_entries, uint32_t buffer_entries) {
+  return Pages(uint64_t{cq_entries} * sizeof(Cqe) + 4096) + Pages(uint64_t{sq_entries} * sizeof(Sqe)) +
+         Pages(uint64_t{buffer_entries} * sizeof(BufferEntry));
 }
 
 }  // namespace percore

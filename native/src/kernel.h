@@ -181,7 +181,7 @@ inline constexpr uint32_t kDescriptorKindBit = 0x80;
 [[nodiscard]] int RingRegister(int fd, uint32_t opcode, void* arg, uint32_t count);
 
 // Locked memory that a ring of these sizes is charged for: both rings and the SQEs.
-[[nodiscard]] uint64_t RingMemory(uint32_t sq_entries, uint32_t cq_entries);
+[[nodiscard]] uint64_t RingMemory(uint32_t sq_entries, uint32_t cq_entries, uint32_t buffer_entries);
 
 }  // namespace percore
 

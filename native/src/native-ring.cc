@@ -1,5 +1,6 @@
 #include "native-ring.h"
 
+#include <algorithm>
 #include <bit>
 #include <string>
 #include <utility>
@@ -177,6 +178,8 @@ Napi::Value OpenRing(const Napi::CallbackInfo& info) {
   if (sq == 0 || sq > kSqEntriesMax || cq < sq || cq > kCqEntriesMax) {
     return Throw(env, "openRing: 1 <= sqEntries <= 32768 and sqEntries <= cqEntries <= 65536");
   }
+  const uint32_t buffers = std::max(1u, UintProperty(options, "bufferEntries"));
+  if (buffers > kBufferEntriesMax) return Throw(env, "openRing: bufferEntries <= 32768");
   auto arena_buffer = arena_value.As<Napi::ArrayBuffer>();
   const Arena arena{.base = static_cast<uint8_t*>(arena_buffer.Data()), .size = arena_buffer.ByteLength()};
 
@@ -189,7 +192,8 @@ Napi::Value OpenRing(const Napi::CallbackInfo& info) {
   }
   std::unique_ptr<Driver> driver;
   if (kind == "uring") {
-    driver = UringDriver::Open(std::bit_ceil(sq), std::bit_ceil(cq), uv_backend_fd(loop), &failure);
+    driver =
+        UringDriver::Open(std::bit_ceil(sq), std::bit_ceil(cq), std::bit_ceil(buffers), uv_backend_fd(loop), &failure);
   } else {
     driver = PollDriver::Open(std::bit_ceil(sq), std::bit_ceil(cq), arena, loop, &failure);
   }

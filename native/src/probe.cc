@@ -16,6 +16,7 @@ namespace {
 // The sizes core opens its ring with; only for the figure of locked memory.
 constexpr uint32_t kUsualSqEntries = 4096;
 constexpr uint32_t kUsualCqEntries = 8192;
+constexpr uint32_t kUsualBufferEntries = 2048;
 
 struct NamedFlag {
   const char* name;
@@ -99,7 +100,8 @@ Napi::Value ProbeRing(const Napi::CallbackInfo& info) {
     opcodes.Set("RING_FDS", number(TryRingFd(ring.get())));
     opcodes.Set("PBUF_RING", number(TryBufferRing(ring.get())));
     Failure failure;
-    receive = UringDriver::Open(1, 4, -1, &failure) != nullptr ? 0 : (failure.error != 0 ? failure.error : EOPNOTSUPP);
+    receive =
+        UringDriver::Open(1, 4, 1, -1, &failure) != nullptr ? 0 : (failure.error != 0 ? failure.error : EOPNOTSUPP);
   }
   for (const NamedFlag& flag : kSetupFlags) flags.Set(flag.name, number(setup < 0 ? -setup : TrySetup(flag.flags)));
   for (const NamedOp& op : kOperations) {
@@ -115,7 +117,8 @@ Napi::Value ProbeRing(const Napi::CallbackInfo& info) {
   answer.Set("lastOperation", number(registered == 0 ? probe.last_op : -1));
   answer.Set("registerOpcodes", opcodes);
   answer.Set("multishotReceive", number(receive));
-  answer.Set("memlockNeeded", number(static_cast<double>(RingMemory(kUsualSqEntries, kUsualCqEntries))));
+  answer.Set("memlockNeeded",
+             number(static_cast<double>(RingMemory(kUsualSqEntries, kUsualCqEntries, kUsualBufferEntries))));
   return answer;
 }
 

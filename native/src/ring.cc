@@ -25,6 +25,17 @@ constexpr int kReapWaitMs = 100;
 constexpr int kReapRounds = 100;
 constexpr uint16_t kTrialGroup = 0xffff;
 
+// Makes a call again while what another ring has just given up may still be charged.
+template <typename Call>
+int WithMemory(Call call) {
+  int result = call();
+  for (int retry = 0; result == -ENOMEM && retry < kMemoryRetries; retry++) {
+    ::nanosleep(&kMemoryRetryPause, nullptr);
+    result = call();
+  }
+  return result;
+}
+
 bool Fail(Failure* failure, const char* step, int error, std::string detail) {
   *failure = Failure{.step = step, .error = error < 0 ? -error : error, .detail = std::move(detail)};
   return false;
@@ -40,14 +51,27 @@ std::string MemlockDetail(uint64_t needed) {
          " KiB of locked memory (per ring, charged to the user), the limit is " + have + " (ulimit -l)";
 }
 
+bool FailMemlock(Failure* failure, const char* step, uint64_t needed) {
+  Fail(failure, step, ENOMEM, MemlockDetail(needed));
+  failure->memlock_needed = needed;
+  return false;
+}
+
 }  // namespace
 
-std::unique_ptr<UringDriver> UringDriver::Open(uint32_t sq_entries, uint32_t cq_entries, int backend_fd,
-                                               Failure* failure) {
+std::unique_ptr<UringDriver> UringDriver::Open(uint32_t sq_entries, uint32_t cq_entries, uint32_t buffer_entries,
+                                               int backend_fd, Failure* failure) {
+  const uint64_t needed = RingMemory(sq_entries, cq_entries, buffer_entries);
   std::unique_ptr<UringDriver> driver(new UringDriver());
   driver->backend_fd_ = backend_fd;
-  if (!driver->Setup(sq_entries, cq_entries, failure) || !driver->RegisterAll(failure)) return nullptr;
-  if (const int error = driver->TryReceive(); error < 0) {
+  if (!driver->Setup(sq_entries, cq_entries, failure) || !driver->RegisterAll(failure)) {
+    if (failure->error == ENOMEM) FailMemlock(failure, failure->step, needed);
+    return nullptr;
+  }
+  if (const int error = driver->TryReceive(buffer_entries); error == -ENOMEM) {
+    FailMemlock(failure, "register", needed);
+    return nullptr;
+  } else if (error < 0) {
     Fail(failure, "probe", error,
          "a multishot receive with provided buffers does not work on this kernel (6.1 is needed)");
     return nullptr;
@@ -68,20 +92,15 @@ bool UringDriver::Setup(uint32_t sq_entries, uint32_t cq_entries, Failure* failu
   for (const uint32_t wished : kWishedFlags) flags |= wished;
   RingParams params{};
   int result = -EINVAL;
-  int retries = 0;
   for (size_t dropped = 0;;) {
-    params = RingParams{};
-    params.flags = flags;
-    params.cq_entries = cq_entries;
-    result = RingSetup(sq_entries, &params);
-    if (result == -EINVAL && dropped < kWishedFlags.size()) {
-      flags &= ~kWishedFlags[dropped++];
-    } else if (result == -ENOMEM && retries < kMemoryRetries) {
-      retries++;
-      ::nanosleep(&kMemoryRetryPause, nullptr);
-    } else {
-      break;
-    }
+    result = WithMemory([&] {
+      params = RingParams{};
+      params.flags = flags;
+      params.cq_entries = cq_entries;
+      return RingSetup(sq_entries, &params);
+    });
+    if (result != -EINVAL || dropped == kWishedFlags.size()) break;
+    flags &= ~kWishedFlags[dropped++];
   }
   if (result < 0) {
     switch (-result) {
@@ -93,12 +112,7 @@ bool UringDriver::Setup(uint32_t sq_entries, uint32_t cq_entries, Failure* failu
                     "io_uring refused: forbidden by seccomp or by the sysctl kernel.io_uring_disabled");
       case ENOSYS:
         return Fail(failure, "setup", result, "io_uring refused: not in this kernel, or forbidden by seccomp");
-      case ENOMEM: {
-        const uint64_t needed = RingMemory(sq_entries, cq_entries);
-        Fail(failure, "setup", result, MemlockDetail(needed));
-        failure->memlock_needed = needed;
-        return false;
-      }
+      case ENOMEM: return Fail(failure, "setup", result, "io_uring refused: not enough locked memory");
       default: return Fail(failure, "setup", result, "io_uring_setup failed");
     }
   }
@@ -163,16 +177,17 @@ bool UringDriver::RegisterAll(Failure* failure) {
   return true;
 }
 
-int UringDriver::TryReceive() {
+int UringDriver::TryReceive(uint32_t buffer_entries) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return -errno;
   const UniqueFd reader(pair[0]);
   UniqueFd writer(pair[1]);
   Mapping memory;
-  if (const int error = memory.Map(8192); error < 0) return error;
-  if (const int error = RegisterBuffers(kTrialGroup, memory.get(), 1); error < 0) return error;
+  const size_t ring = std::max<size_t>(buffer_entries * sizeof(BufferEntry), 4096);
+  if (const int error = memory.Map(ring + 4096); error < 0) return error;
+  if (const int error = RegisterBuffers(kTrialGroup, memory.get(), buffer_entries); error < 0) return error;
   auto* entry = reinterpret_cast<BufferEntry*>(memory.get());
-  entry->addr = reinterpret_cast<uint64_t>(memory.get() + 4096);
+  entry->addr = reinterpret_cast<uint64_t>(memory.get() + ring);
   entry->len = 4096;
   entry->bid = 0;
   entry->resv = 1;
@@ -311,7 +326,7 @@ bool UringDriver::Supports(uint8_t op) const {
 int UringDriver::RegisterBuffers(uint16_t group, uint8_t* ring, uint32_t entries) {
   BufferRingRegistration registration{
       .ring_addr = reinterpret_cast<uint64_t>(ring), .ring_entries = entries, .group = group};
-  const int result = RingRegister(ring_.get(), kRegisterPbufRing, &registration, 1);
+  const int result = WithMemory([&] { return RingRegister(ring_.get(), kRegisterPbufRing, &registration, 1); });
   // The kernel takes heads from 0; a tail left by an earlier use would offer buffers that are not there.
   if (result == 0) reinterpret_cast<BufferEntry*>(ring)->resv = 0;
   return result;

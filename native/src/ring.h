@@ -13,8 +13,10 @@ namespace percore {
 
 class UringDriver final : public Driver {
  public:
-  // Sets up, maps, registers and tries out a ring. nullptr with `failure` filled when anything required is missing.
-  static std::unique_ptr<UringDriver> Open(uint32_t sq_entries, uint32_t cq_entries, int backend_fd, Failure* failure);
+  // Sets up, maps, registers and tries out a ring, with room for `buffer_entries` provided buffers (a power of two) in
+  // locked memory. nullptr with `failure` filled when anything required is missing.
+  static std::unique_ptr<UringDriver> Open(uint32_t sq_entries, uint32_t cq_entries, uint32_t buffer_entries,
+                                           int backend_fd, Failure* failure);
   ~UringDriver() override;
 
   [[nodiscard]] int Enter(int timeout_ms) override;
@@ -32,7 +34,7 @@ class UringDriver final : public Driver {
   bool MapRings(const RingParams& params, Failure* failure);
   bool RegisterAll(Failure* failure);
   // A multishot receive over a socketpair: proves enter, provided buffers and multishot in one go. 0 or -errno.
-  [[nodiscard]] int TryReceive();
+  [[nodiscard]] int TryReceive(uint32_t buffer_entries);
 
   [[nodiscard]] int EnterRing(uint32_t min_complete, uint32_t flags, int timeout_ms);
   [[nodiscard]] Sqe* Push();

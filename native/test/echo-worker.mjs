@@ -1,4 +1,5 @@
-// echo-worker.mjs — an echo server on the raw ABI in a worker; posts its port. For the teardown tests.
+// echo-worker.mjs — an echo server on the raw ABI in a worker; posts its port, and dies of its own error at any message. For
+// the teardown tests.
 import { parentPort, workerData } from "node:worker_threads";
 import { Raw } from "./raw.mjs";
 
@@ -27,9 +28,7 @@ if (workerData.files) {
     });
   for (let count = 0; count < 8; count++) again();
 }
-if (workerData.throwAfterMs) {
-  setTimeout(() => {
-    throw new Error("the worker dies");
-  }, workerData.throwAfterMs);
-}
+parentPort.on("message", () => {
+  throw new Error("the worker dies");
+});
 parentPort.postMessage({ port });

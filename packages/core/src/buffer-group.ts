@@ -32,6 +32,13 @@ export interface BufferGroupOptions {
   readonly size: number;
 }
 
+/** Entries of the ring of `count` buffers: a power of two. */
+export const entriesOf = (count: number): number => {
+  let entries = 1;
+  while (entries < count) entries *= 2;
+  return entries;
+};
+
 export class BufferGroup implements BlockPool {
   readonly id: number;
   readonly count: number;
@@ -65,8 +72,7 @@ export class BufferGroup implements BlockPool {
     this.#u16 = new Uint16Array(arena.memory.buffer);
     this.id = options.id;
     this.count = options.count;
-    let entryCount = 1;
-    while (entryCount < options.count) entryCount *= 2;
+    const entryCount = entriesOf(options.count);
     this.#entries = arena.carve(Math.max(entryCount * ENTRY_BYTES, 4096), 4096);
     this.#entryMask = entryCount - 1;
     this.#free = new Int32Array(options.count);

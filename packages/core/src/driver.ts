@@ -13,6 +13,8 @@ export interface DriverOptions {
   readonly sqEntries: number;
   /** Completion slots, a power of two, at least `sqEntries`. */
   readonly cqEntries: number;
+  /** Entries of all receive buffer groups: they too must fit into the memory a user may lock. */
+  readonly bufferEntries: number;
 }
 
 /** What was chosen. `reason` is for people: "io_uring works", "io_uring refused: EPERM at setup …". */
@@ -72,9 +74,10 @@ const openPoll = (
   return { native: ring, report: { kind: "poll", requested, reason, refusal } };
 };
 
-const sizes = (options: DriverOptions): { sqEntries: number; cqEntries: number } => ({
+const sizes = (options: DriverOptions): { sqEntries: number; cqEntries: number; bufferEntries: number } => ({
   sqEntries: options.sqEntries,
   cqEntries: options.cqEntries,
+  bufferEntries: options.bufferEntries,
 });
 
 /** Says what the kernel refused and what an operator can do about it. */

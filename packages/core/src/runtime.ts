@@ -2,7 +2,7 @@
 import { AsyncResource } from "node:async_hooks";
 import type { NativeRing } from "@percore/native";
 import { ARENA_BYTES_MAX, ARENA_BYTES_MIN, Arena } from "./arena.ts";
-import { BufferGroup } from "./buffer-group.ts";
+import { BufferGroup, entriesOf } from "./buffer-group.ts";
 import { Descriptors } from "./descriptors.ts";
 import { type DriverOption, type DriverOptions, type DriverReport, type OpenedDriver, openDriver } from "./driver.ts";
 import { CoreError } from "./errors.ts";
@@ -260,6 +260,11 @@ const driverOptions = (options: RuntimeOptions): DriverOptions => ({
   driver: options.driver,
   sqEntries: options.sqEntries ?? SQ_ENTRIES,
   cqEntries: options.cqEntries ?? CQ_ENTRIES,
+  bufferEntries: Math.min(
+    BUFFERS_MAX,
+    entriesOf(options.receiveBuffers ?? RECEIVE_BUFFERS) +
+      entriesOf(options.upstreamReceiveBuffers ?? UPSTREAM_RECEIVE_BUFFERS),
+  ),
 });
 
 const given = (native: NativeRing): OpenedDriver => ({
