@@ -174,14 +174,21 @@ const present = <T>(value: T | null, error: Error | null): T => {
 
 /** A session with nothing around it, for bytes that no stream of ours would send. */
 export class RawSession {
-  readonly u8: Uint8Array = new Uint8Array(1 << 20);
-  readonly words: Int32Array = new Int32Array(TLS.words);
-  readonly engine = openEngine(this.u8.buffer as ArrayBuffer, this.words);
+  static readonly #arena = new Uint8Array(1 << 20);
+  static readonly #words = new Int32Array(TLS.words);
+  static readonly #engine = openEngine(RawSession.#arena.buffer as ArrayBuffer, RawSession.#words);
+  readonly u8: Uint8Array = RawSession.#arena;
+  readonly words: Int32Array = RawSession.#words;
+  readonly engine = RawSession.#engine;
   readonly handle: number;
   flags = 0;
 
   constructor(context: TlsContext, serverName: string | null = null) {
     this.handle = this.engine.open(context.native, serverName, serverName, null, null);
+  }
+
+  close(): void {
+    this.engine.close(this.handle);
   }
 
   /** Gives it ciphertext, takes ciphertext. */
