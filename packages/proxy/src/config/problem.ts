@@ -53,7 +53,7 @@ const showProblem = ({ file, span, source, path, message }: PlacedProblem): stri
   const indent = source.slice(0, span.column - 1).replace(/[^\t]/g, " ");
   const { from, line } = clip(source, span);
   const margin = " ".repeat(number.length);
-  return `${head}  ${number} | ${line}\n  ${margin} | ${indent.slice(from)}${"^".repeat(span.length)}\n`;
+  return `${head}  ${number} | ${line}\n  ${margin} | ${indent.slice(from)}${"^".repeat(Math.max(1, Math.min(span.length, line.length - indent.length + from)))}\n`;
 };
 
 /** Lines longer than this are shown from near the problem. */
