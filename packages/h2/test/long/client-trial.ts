@@ -162,7 +162,7 @@ export const clientTrial = async (seed: number): Promise<string | null> => {
   wire.flush();
   wire.flush();
   for (let count = 1 + choice.number(5); count > 0; count -= 1) start();
-  const faultAt = choice.rarely(2) ? choice.number(30) : -1;
+  const faultAt = choice.rarely(3) ? -1 : choice.number(30);
   const held = faultAt >= 0 ? new Heard() : null;
   const victim = nextId;
   if (held !== null) {

@@ -11,16 +11,24 @@ const NAMES = [":status", ":path", "set-cookie", "cookie", "authorization", "eta
 const CHARACTERS = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
 
 const someLine = (choice: Choice): Line => {
-  const length = choice.one([0, 1, 3, 19, 20, 70, 300, 5000]);
+  // The longest ones take integers of three bytes more.
+  const length = choice.rarely(100) ? 17_000 : choice.one([0, 1, 3, 19, 20, 70, choice.rarely(10) ? 5000 : 300]);
   const any = choice.rarely(2);
   const value = Array.from({ length }, () => (any ? choice.one(CHARACTERS) : choice.one(["a", "0", "/", "e", "~"])));
   return [choice.one(NAMES), value.join("")];
 };
 
-const someList = (choice: Choice): Line[] => [
-  ...someFields(choice),
-  ...Array.from({ length: choice.number(4) }, () => someLine(choice)),
+/** Few lines, so that the same bytes come again and mean another entry of the table. */
+const FEW: readonly Line[] = [
+  ["x-a", "1"],
+  ["x-a", "2"],
+  ["x-b", "1"],
 ];
+
+const someList = (choice: Choice): Line[] =>
+  choice.rarely(2)
+    ? Array.from({ length: 1 + choice.number(2) }, () => choice.one(FEW))
+    : [...someFields(choice), ...Array.from({ length: choice.number(4) }, () => someLine(choice))];
 
 export const hpackTrial = (seed: number): string | null => {
   const choice = new Choice(seed);
@@ -79,16 +87,20 @@ const broken = (choice: Choice, decoder: ReturnType<typeof OWN_CODEC.decoder>, b
 };
 
 const encodes = (choice: Choice): string | null => {
-  const encoder = OWN_CODEC.encoder(choice.one([0, 100, 4096, 65_536]));
+  const most = choice.one([0, 100, 4096, 65_536]);
+  const encoder = OWN_CODEC.encoder(most);
   const oracle = hpackJs.decoder({ listBytesMax: 1e7, fieldsMax: 1e5, tableBytesMax: 65_536 });
   const seen: Line[][] = [];
+  /** What the decoder takes for the table's size. */
+  let present = 4096;
   for (let round = choice.number(12); round >= 0; round -= 1) {
+    const sizes: number[] = [];
     if (choice.rarely(4)) {
-      for (let times = choice.number(3); times >= 0; times -= 1) {
-        const size = choice.one([0, 40, 200, 4096, 65_536]);
-        encoder.setTableBytesMax(size);
-        oracle.setTableBytesMax(size);
-      }
+      for (let times = choice.number(3); times >= 0; times -= 1) sizes.push(choice.one([0, 40, 200, 4096, 65_536]));
+    }
+    for (const size of sizes) {
+      encoder.setTableBytesMax(size);
+      oracle.setTableBytesMax(size);
     }
     const at = choice.number(seen.length + 1);
     const list = at < seen.length ? seen[at] : someList(choice);
@@ -97,6 +109,13 @@ const encodes = (choice: Choice): string | null => {
     const bytes = new Uint8Array(blockBound(flat));
     const end = encoder.encode(bytes, 0, flat, choice.rarely(3) ? 0 : at + 1);
     if (end > bytes.length) return `${end} bytes where ${bytes.length} were promised to do`;
+    const updates = leadingUpdates(bytes, end);
+    const least = Math.min(present, most, ...sizes.map((size) => Math.min(size, most)));
+    // RFC 7541 §4.2: the least since the last block is told, and then the present one.
+    if (least < present && Math.min(...updates) > least) return `table sizes ${sizes} are told as ${updates}`;
+    present = updates.at(-1) ?? present;
+    if (sizes.length > 0 && present !== Math.min(sizes.at(-1) as number, most))
+      return `size ${sizes} left at ${present}`;
     const { fields } = oracle.decode(bytes, 0, end);
     const text = fields.map(({ name, value }) => `${name.text}: ${value.text}`);
     if (text.join("\n") !== lines(list).join("\n")) return `encoded as ${text}, is ${lines(list)}`;
@@ -105,4 +124,22 @@ const encodes = (choice: Choice): string | null => {
     }
   }
   return null;
+};
+
+/** Table sizes that lead a block (RFC 7541 §6.3). */
+const leadingUpdates = (bytes: Uint8Array, end: number): number[] => {
+  const updates: number[] = [];
+  for (let at = 0; at < end && (bytes[at] & 0xe0) === 0x20; ) {
+    let value = bytes[at] & 0x1f;
+    at += 1;
+    if (value === 0x1f) {
+      for (let shift = 0; ; shift += 7) {
+        value += (bytes[at] & 0x7f) << shift;
+        at += 1;
+        if (bytes[at - 1] < 0x80) break;
+      }
+    }
+    updates.push(value);
+  }
+  return updates;
 };

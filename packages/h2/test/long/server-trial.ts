@@ -198,7 +198,7 @@ export const serverTrial = async (seed: number): Promise<string | null> => {
   for (let count = 0; count < more; count += 1) open();
   // HEADERS open streams in the order of their ids.
   const begun = (one: Plan): boolean => one.sent > 0;
-  const faultAt = choice.rarely(2) ? choice.number(30) : -1;
+  const faultAt = choice.rarely(3) ? -1 : choice.number(30);
   let fault: Fault | null = null;
   let victim = 0;
   let idle = 0;
