@@ -3,7 +3,9 @@ import { HELP, readOptions } from "./harness/options.mjs";
 
 const COMMANDS = {
   setup: async () => (await import("./harness/setup.mjs")).runSetup(),
-  h1: async (options) => (await import("./harness/h1.mjs")).runH1(options),
+  h1: async (options) => (await import("./harness/suite.mjs")).runSuite("h1", options),
+  h2: async (options) => (await import("./harness/suite.mjs")).runSuite("h2", options),
+  tls: async (options) => (await import("./harness/suite.mjs")).runSuite("tls", options),
   cores: async (options) => (await import("./cores/cores.mjs")).runCores(options),
   budget: async () => (await import("./budget/budget.mjs")).runBudget(),
   idle: async (options) => (await import("./harness/idle.mjs")).runIdle(options),

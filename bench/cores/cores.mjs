@@ -8,7 +8,7 @@ import { writeResult } from "../harness/results.mjs";
 import { findPeers } from "../harness/servers.mjs";
 import { median, medianOf, pairedRatios } from "../harness/statistics.mjs";
 import { align, bold, dim, figure, red } from "../harness/table.mjs";
-import { allPeers } from "../peers/index.mjs";
+import { peersOf } from "../peers/index.mjs";
 import { writeCoresPage } from "../report/cores-page.mjs";
 import { layouts, MODELS, measureScaling } from "./scaling.mjs";
 import { expectations, runUneven, TASKS, unevenPrograms, WORKERS } from "./uneven.mjs";
@@ -32,7 +32,7 @@ export const runCores = async (options) => {
 
 const runScaling = async (options) => {
   const generator = await buildLoad();
-  const { present, absent } = await findPeers(allPeers());
+  const { present, absent } = await findPeers(peersOf("h1"));
   const peerOf = (model) => present.find((peer) => peer.name === model.peer);
   const models = choose("implementation", MODELS, options.impl).filter((model) => peerOf(model) !== undefined);
   const rows = models.flatMap((model) => layouts().map((layout) => ({ model, layout, rounds: [], failures: [] })));

@@ -33,11 +33,22 @@ const filled = (size) => Buffer.alloc(size, "x");
  * @property {number} pipeline requests sent at once on each connection
  * @property {"keep-alive" | "churn"} mode
  * @property {"memory" | "file" | "echo"} from
+ * @property {Wire} wire
+ * @property {"h2load" | "handshakes"} [generator] where it is not the one that the command line chooses
+ * @property {number} [streams] HTTP/2 streams at a time on each connection
+ * @property {[string, string][]} [fields] further fields of each request
+ * @property {Uint8Array} [upload] body of each request
+ * @property {boolean} [resume] each handshake resumes the session before
+ *
+ * @typedef {{ protocol: "h1" | "h2", tls: boolean, key?: "ec" | "rsa" }} Wire
  */
+
+const CLEAR_H1 = { protocol: "h1", tls: false };
 
 const define = (name, title, options) => ({
   name,
   title,
+  wire: CLEAR_H1,
   path: "/",
   body: HELLO,
   connections: 64,
@@ -49,7 +60,7 @@ const define = (name, title, options) => ({
 });
 
 /** @type {Case[]} */
-export const CASES = [
+export const H1_CASES = [
   define("hello-1", "hello, 1 connection", { connections: 1 }),
   define("hello-64", "hello, 64 connections", {}),
   define("hello-256", "hello, 256 connections", { connections: 256 }),
@@ -89,14 +100,81 @@ function fitting(bytes) {
   return bytes >= 1_000_000 ? 16 : 64;
 }
 
-export const caseNamed = (name) => CASES.find((one) => one.name === name);
+const h2 = (name, title, options) =>
+  define(name, title, {
+    wire: { protocol: "h2", tls: false },
+    generator: "h2load",
+    connections: 1,
+    streams: 32,
+    ...options,
+  });
+
+/** As many fields as a browser sends, with values that no static table has. */
+const MANY_FIELDS = Array.from({ length: 20 }, (_, at) => [`x-field-${at}`, `value ${at} ${"abcdefgh".repeat(4)}`]);
+
+/** @type {Case[]} */
+export const H2_CASES = [
+  h2("h2-hello-m1", "hello, 64 connections, 1 stream each", { connections: 64, streams: 1 }),
+  h2("h2-hello-m32", "hello, 8 connections, 32 streams each", { connections: 8 }),
+  h2("h2-fields", "hello with 20 further fields, 8 connections, 32 streams each", {
+    connections: 8,
+    fields: MANY_FIELDS,
+  }),
+  h2("h2-memory-1k", "1k from memory, 8 connections, 32 streams each", {
+    connections: 8,
+    path: "/1k",
+    body: filled(1024),
+  }),
+  h2("h2-memory-64k", "64k from memory, 8 connections, 8 streams each", {
+    connections: 8,
+    streams: 8,
+    path: "/64k",
+    body: filled(65_536),
+  }),
+  h2("h2-echo-1k", "POST echo 1k, 8 connections, 32 streams each", {
+    connections: 8,
+    path: "/echo",
+    body: pattern(1024),
+    upload: pattern(1024),
+    from: "echo",
+  }),
+];
+
+const overTls = (name, title, protocol, options) =>
+  define(name, title, { wire: { protocol, tls: true, key: "ec" }, generator: "h2load", streams: 1, ...options });
+
+/** @type {Case[]} */
+export const TLS_CASES = [
+  overTls("tls-hello-64", "h1 over TLS 1.3: hello, 64 connections", "h1", {}),
+  overTls("tls-h2-hello", "h2 over TLS 1.3: hello, 8 connections, 32 streams each", "h2", {
+    connections: 8,
+    streams: 32,
+  }),
+  overTls("tls-memory-64k", "h1 over TLS 1.3: 64k from memory", "h1", { path: "/64k", body: filled(65_536) }),
+  overTls("tls-memory-1m", "h1 over TLS 1.3: 1m from memory", "h1", {
+    path: "/1m",
+    body: filled(1_048_576),
+    connections: 16,
+  }),
+  ...["ec", "rsa"].map((key) =>
+    overTls(`handshake-${key}`, `full handshakes, ${key === "ec" ? "ECDSA P-256" : "RSA-2048"}`, "h1", {
+      wire: { protocol: "h1", tls: true, key },
+      generator: "handshakes",
+    }),
+  ),
+  overTls("handshake-resumed", "resumed handshakes, ECDSA P-256", "h1", { generator: "handshakes", resume: true }),
+];
+
+const ALL_CASES = [...H1_CASES, ...H2_CASES, ...TLS_CASES];
+
+export const caseNamed = (name) => ALL_CASES.find((one) => one.name === name);
 
 /** Writes each case's request (for the generator) and the files that are served. @returns the request's path by case name */
 export const writeInputs = () => {
   mkdirSync(`${CACHE}requests`, { recursive: true });
   mkdirSync(`${WWW}file`, { recursive: true });
   for (const [size, bytes] of Object.entries(SIZES)) writeFileSync(`${WWW}file/${size}`, filled(bytes));
-  for (const one of CASES) writeFileSync(requestFile(one), one.request);
+  for (const one of H1_CASES) writeFileSync(requestFile(one), one.request);
 };
 
 export const requestFile = (one) => `${CACHE}requests/${one.name}`;

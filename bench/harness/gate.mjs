@@ -1,4 +1,4 @@
-// The targets of stage 1 against measured figures. A target compares two implementations round by round, or has one figure.
+// The targets of each stage against measured figures. A target compares two implementations round by round, or has one figure.
 
 import { median, medianOf, pairedRatios, range } from "./statistics.mjs";
 import { align, bold, dim, green, red } from "./table.mjs";
@@ -12,7 +12,7 @@ import { align, bold, dim, green, red } from "./table.mjs";
  */
 
 /** @type {Target[]} */
-export const TARGETS = [
+const H1_TARGETS = [
   { case: "hello-64", impl: "percore", base: "nginx", figure: "cpu", most: 0.95 },
   { case: "hello-64", impl: "percore", base: "floor-uring", figure: "cpu", most: 1.12 },
   { case: "hello-64", impl: "percore", figure: "user", most: 1.3 },
@@ -25,15 +25,44 @@ export const TARGETS = [
   { case: "echo-64k", impl: "percore", base: "node", figure: "cpu", most: 0.35 },
 ];
 
+/** @type {Target[]} */
+const H2_TARGETS = [
+  ...["percore", "percore-poll"].flatMap((impl) => [
+    { case: "h2-hello-m32", impl, base: "nginx", figure: "cpu", most: 0.35 },
+    { case: "h2-hello-m32", impl, base: "node", figure: "cpu", most: 0.2 },
+    { case: "h2-hello-m32", impl, base: "hyper", figure: "cpu", most: 1.3 },
+    { case: "h2-hello-m1", impl, base: "nginx", figure: "cpu", most: 0.85 },
+  ]),
+];
+
+/** The limits differ by OpenSSL: Node 20 carries 3.0, as Debian's nginx does; later ones carry 3.5. */
+const NODE_20 = process.versions.openssl.startsWith("3.0");
+
+/** @type {Target[]} */
+const TLS_TARGETS = [
+  { case: "tls-hello-64", impl: "percore", base: "nginx", figure: "cpu", most: 0.9 },
+  { case: "tls-hello-64", impl: "percore", base: "node", figure: "cpu", most: 0.4 },
+  { case: "handshake-ec", impl: "percore", base: "nginx", figure: "cpu", most: NODE_20 ? 1.1 : 0.9 },
+  { case: "handshake-resumed", impl: "percore", base: "nginx", figure: "cpu", most: NODE_20 ? 1.1 : 0.9 },
+  { case: "tls-memory-1m", impl: "percore", base: "nginx", figure: "cpu", most: NODE_20 ? 0.95 : 0.65 },
+];
+
 /**
  * Measured and shown with the targets: the floor itself beside the same bases. A target below it cannot be hit by anybody.
  * @type {Target[]}
  */
-export const CONTEXT = [
+const H1_CONTEXT = [
   { case: "hello-64", impl: "floor-uring", base: "nginx", figure: "cpu" },
   { case: "pipelined-16", impl: "floor-uring", base: "nginx", figure: "requestsPerSecond" },
   { case: "echo-64k", impl: "floor-uring", base: "node", figure: "cpu" },
 ];
+
+/** By command. @type {Record<string, { targets: Target[], context: Target[] }>} */
+export const GATES = {
+  h1: { targets: H1_TARGETS, context: H1_CONTEXT },
+  h2: { targets: H2_TARGETS, context: [] },
+  tls: { targets: TLS_TARGETS, context: [] },
+};
 
 /** What must be measured, by case. @returns {Map<string, Set<string>>} */
 export const neededFor = (targets) => {
@@ -66,14 +95,14 @@ const evaluate = (target, cells) => {
 };
 
 /** @returns every target with its measured value and "hit", "miss" or "unmeasured" */
-export const evaluateTargets = (cells) => TARGETS.map((target) => evaluate(target, cells));
+export const evaluateTargets = (targets, cells) => targets.map((target) => evaluate(target, cells));
 
 /** @returns {string} a target in words, without its limit */
 export const describeTarget = ({ case: name, impl, figure, base }) =>
   `${name}: ${impl}, ${FIGURES[figure]}${base === undefined ? "" : ` ÷ ${base}`}`;
 
 /** @returns {string} the lines for the terminal */
-export const gateTable = (evaluated, cells) => {
+export const gateTable = (evaluated, shown, cells) => {
   const rows = evaluated.map(({ target, state, value, spread, why }) => [
     describeTarget(target),
     target.most === undefined ? `≥ ${target.least}` : `≤ ${target.most}`,
@@ -83,7 +112,8 @@ export const gateTable = (evaluated, cells) => {
   ]);
   const lines = align([["target", "limit", "measured", "rounds", ""], ...rows]);
   const colours = { hit: green, miss: red, unmeasured: red };
-  const context = CONTEXT.map((target) => evaluate(target, cells))
+  const context = shown
+    .map((target) => evaluate(target, cells))
     .filter(({ value }) => value !== undefined)
     .map(({ target, value }) => dim(`the floor itself: ${describeTarget(target)}: ${value.toFixed(2)}`));
   return [bold(lines[0]), ...lines.slice(1).map((line, i) => colours[evaluated[i].state](line)), ...context].join("\n");

@@ -1,7 +1,7 @@
 // `npm run bench -- idle`: memory of idle keep-alive connections. The process's own memory is measured, which is what a server
 // adds above the kernel's own; the kernel's share (both ends of each loopback connection) is shown beside it.
 import { setTimeout as sleep } from "node:timers/promises";
-import { allPeers } from "../peers/index.mjs";
+import { peersOf } from "../peers/index.mjs";
 import { buildLoad } from "./build.mjs";
 import { caseNamed, requestFile, writeInputs } from "./cases.mjs";
 import { LOAD_CPU } from "./machine.mjs";
@@ -78,7 +78,7 @@ export const runIdle = async (options) => {
   writeInputs();
   const generator = await buildLoad();
   const { present, absent } = await findPeers(
-    choose("implementation", allPeers(options.ours), options.impl ?? DEFAULT),
+    choose("implementation", peersOf("h1", options.ours), options.impl ?? DEFAULT),
   );
   for (const peer of absent) console.log(dim(`absent: ${peer.label} – ${peer.reason}`));
   const rounds = Math.min(options.rounds, 3);

@@ -65,7 +65,7 @@ export const measureCase = async (options) => {
 };
 
 const startChecked = async (peer, one) => {
-  const server = await startServer(peer);
+  const server = await startServer(peer, { wire: one.wire });
   try {
     await checkAnswers(server.port, one);
   } catch (error) {

@@ -1,5 +1,7 @@
 // Runs a load generator against one server and returns what it saw; ours (load/load.c) or wrk for a second opinion.
 import { requestFile } from "./cases.mjs";
+import { h2loadCommand, parseH2load } from "./h2load.mjs";
+import { handshakeCommand, parseHandshakes } from "./handshakes.mjs";
 import { LOAD_CPU } from "./machine.mjs";
 import { BENCH } from "./paths.mjs";
 import { start, stop, waitForLine } from "./processes.mjs";
@@ -28,6 +30,14 @@ const GRACE_MS = 15_000;
 export const runLoad = async (options) => {
   const { generator, one, port, warmup, seconds, onBegin, onEnd, cpus = String(LOAD_CPU) } = options;
   const limitMs = (warmup + seconds) * 1000 + GRACE_MS;
+  const external = EXTERNAL[generator];
+  if (external !== undefined) {
+    if (warmup > 0) await run(start(external.command(one, port, warmup), { cpus }), limitMs);
+    const started = start(external.command(one, port, seconds), { cpus });
+    onBegin(started.group);
+    const output = await run(started, limitMs, onEnd);
+    return external.parse(output);
+  }
   if (generator === "wrk") {
     if (one.mode === "churn") throw new Error("wrk cannot open a connection per request: use our generator");
     if (warmup > 0) await finish(start(wrkCommand(one, port, warmup), { cpus }), limitMs);
@@ -44,6 +54,21 @@ export const runLoad = async (options) => {
   await waitForLine(started, "measuring", limitMs);
   onBegin(started.group);
   return finish(started, limitMs, onEnd);
+};
+
+const EXTERNAL = {
+  h2load: { command: h2loadCommand, parse: parseH2load },
+  handshakes: { command: handshakeCommand, parse: parseHandshakes },
+};
+
+/** Waits for the program's end; reads the clocks just before it, since a process that is gone has none. */
+const run = async (started, limitMs, onEnd) => {
+  const { child, output } = started;
+  const timer = setTimeout(() => stop(started), limitMs);
+  child.stdout.once("end", () => onEnd?.(started.group));
+  await started.ended;
+  clearTimeout(timer);
+  return `${output.out}\n${output.error}`;
 };
 
 /** wrk knows whole seconds only. */

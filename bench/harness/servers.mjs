@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { certificate } from "./certificates.mjs";
 import { SERVER_CPU } from "./machine.mjs";
 import { WWW } from "./paths.mjs";
 import { waitForPort } from "./probe.mjs";
@@ -11,14 +12,17 @@ import { freePort, start, stop } from "./processes.mjs";
 const scratchRoot = mkdtempSync(join(tmpdir(), "bench-"));
 process.on("exit", () => rmSync(scratchRoot, { recursive: true, force: true }));
 
+const CLEAR = { protocol: "h1", tls: false };
+
 /**
  * @param {import("../peers/index.mjs").Peer & { binary: string }} peer one that was found
- * @param {{ workers?: number, cpus?: string, env?: Record<string, string> }} options
+ * @param {{ workers?: number, cpus?: string, env?: Record<string, string>, wire?: import("./cases.mjs").Wire }} options
  */
-export const startServer = async (peer, { workers = 1, cpus = String(SERVER_CPU), env = {} } = {}) => {
+export const startServer = async (peer, { workers = 1, cpus = String(SERVER_CPU), env = {}, wire = CLEAR } = {}) => {
   const scratch = mkdtempSync(join(scratchRoot, `${peer.name}-`));
   const port = await freePort();
-  const plan = peer.start({ binary: peer.binary, port, scratch, workers, www: WWW });
+  const files = wire.tls ? await certificate(wire.key) : {};
+  const plan = peer.start({ binary: peer.binary, port, scratch, workers, www: WWW, wire: { ...wire, ...files } });
   const started = start(plan.command, { cpus, cwd: plan.cwd, env: { WWW, ...plan.env, ...env } });
   const end = async () => {
     await stop(started);

@@ -10,6 +10,9 @@ const PACKAGES = [
   "nginx-light",
   "haproxy",
   "caddy",
+  "nghttp2-client",
+  "nghttp2-server",
+  "openssl",
   "librust-hyper-dev",
   "librust-tokio-dev",
 ];

@@ -8,8 +8,8 @@ export const caddy = {
   kind: "server",
   find: () => findProgram("caddy", { env: "BENCH_CADDY", versionArgs: ["version"] }),
   refuses: (one) => (one.from === "echo" ? "has no echo but a placeholder that is meant for debugging" : undefined),
-  start: ({ binary, port, scratch, workers }) => {
-    writeFileSync(`${scratch}/caddy.json`, JSON.stringify(configuration(port)));
+  start: ({ binary, port, scratch, workers, wire }) => {
+    writeFileSync(`${scratch}/caddy.json`, JSON.stringify(configuration(port, wire)));
     return {
       command: [binary, "run", "--config", `${scratch}/caddy.json`],
       env: { GOMAXPROCS: String(workers), XDG_CONFIG_HOME: scratch, XDG_DATA_HOME: scratch, HOME: scratch },
@@ -29,16 +29,21 @@ const answer = (path, body) => ({
   terminal: true,
 });
 
-const configuration = (port) => ({
+const protocols = ({ protocol, tls }) => (protocol === "h1" ? ["h1"] : tls ? ["h1", "h2"] : ["h1", "h2c"]);
+
+const configuration = (port, wire) => ({
   admin: { disabled: true },
   logging: { logs: { default: { level: "ERROR" } } },
   apps: {
+    ...(wire.tls ? { tls: { certificates: { load_files: [{ certificate: wire.cert, key: wire.key }] } } } : {}),
     http: {
       servers: {
         bench: {
           listen: [`127.0.0.1:${port}`],
           idle_timeout: "1h",
           automatic_https: { disable: true },
+          protocols: protocols(wire),
+          ...(wire.tls ? { tls_connection_policies: [{}] } : {}),
           routes: [
             answer("/", "Hello, World!"),
             answer("/1k", "x".repeat(1024)),

@@ -14,6 +14,12 @@ export const hyper = {
       return { absent: "no cargo or no crates (npm run bench -- setup)" };
     return { binary: `${await buildHyper()}/hello`, version: "0.14" };
   },
-  refuses: (one) => (one.from === "file" ? "serves no files by itself" : undefined),
-  start: ({ binary, port, workers }) => ({ command: [binary], env: { PORT: String(port), WORKERS: String(workers) } }),
+  refuses: (one) => {
+    if (one.from === "file") return "serves no files by itself";
+    if (one.wire.tls) return "built without TLS";
+  },
+  start: ({ binary, port, workers, wire }) => ({
+    command: [binary],
+    env: { PORT: String(port), WORKERS: String(workers), PROTO: wire.protocol },
+  }),
 };

@@ -4,8 +4,10 @@ import { caddy } from "./caddy.mjs";
 import { envoy, monoio, uws } from "./external.mjs";
 import { fastify } from "./fastify.mjs";
 import { floorEpoll, floorUring } from "./floors.mjs";
+import { h2o } from "./h2o.mjs";
 import { haproxy } from "./haproxy.mjs";
 import { hyper } from "./hyper.mjs";
+import { nghttpd } from "./nghttpd.mjs";
 import { nginx } from "./nginx.mjs";
 import { nodeHttp } from "./node-http.mjs";
 import { percore, percoreBefore } from "./percore.mjs";
@@ -20,23 +22,23 @@ import { percore, percoreBefore } from "./percore.mjs";
  * @property {(options: StartOptions) => { command: string[], env?: Record<string, string>, cwd?: string }} start
  *
  * @typedef {{ binary: string, version: string } | { absent: string }} Found
- * @typedef {{ binary: string, port: number, scratch: string, workers: number, www: string }} StartOptions
+ * @typedef {import("../harness/cases.mjs").Wire & { cert?: string, key?: string }} StartWire files in PEM where `tls`
+ * @typedef {{ binary: string, port: number, scratch: string, workers: number, www: string, wire: StartWire }} StartOptions
  */
 
-/** @returns {Peer[]} @param {string | undefined} before another checkout of ours to compare with */
-export const allPeers = (before) => [
+const PEERS = {
+  h1: [floorUring, floorEpoll, nginx, haproxy, caddy, hyper, envoy, monoio, uws, bun, nodeHttp, fastify],
+  h2: [nginx, haproxy, caddy, nghttpd, h2o, hyper, envoy, nodeHttp],
+  tls: [nginx, haproxy, caddy, nodeHttp],
+};
+
+/**
+ * @param {"h1" | "h2" | "tls"} kind
+ * @param {string | undefined} before another checkout of ours to compare with
+ * @returns {Peer[]}
+ */
+export const peersOf = (kind, before) => [
   ...percore,
   ...(before === undefined ? [] : percoreBefore(before)),
-  floorUring,
-  floorEpoll,
-  nginx,
-  haproxy,
-  caddy,
-  hyper,
-  envoy,
-  monoio,
-  uws,
-  bun,
-  nodeHttp,
-  fastify,
+  ...PEERS[kind],
 ];

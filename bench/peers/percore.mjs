@@ -9,12 +9,13 @@ const variant = (name, label, driver, handler, origin, version) => ({
   javascript: true,
   find: () => (existsSync(origin) ? { binary: process.execPath, version } : { absent: `no ${origin}` }),
   refuses: () => undefined,
-  start: ({ binary, port, workers, www }) => ({
+  start: ({ binary, port, workers, www, wire }) => ({
     command: [binary, origin],
     env: {
       PORT: String(port),
-      PROTO: "h1",
-      TLS: "0",
+      PROTO: wire.protocol,
+      TLS: wire.tls ? "1" : "0",
+      ...(wire.tls ? { CERT: wire.cert, KEY: wire.key } : {}),
       DRIVER: driver,
       HANDLER: handler,
       WORKERS: String(workers),

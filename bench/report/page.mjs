@@ -11,6 +11,7 @@ import { PAGE, PALETTE, PICTURE } from "./style.mjs";
 
 /** The case whose picture is written as a file of its own. */
 const COVER_CASE = "hello-64";
+const TITLES = { h1: "HTTP/1.1", h2: "HTTP/2", tls: "HTTPS" };
 
 /** @returns {string} the page's path, beside the result */
 export const writePage = (file) => {
@@ -55,15 +56,15 @@ const page = (result, rowsByCase) => {
     absentSection(result.absent),
     method(result),
   ];
-  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Percore: HTTP/1.1 measured</title>`;
+  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Percore: ${TITLES[result.kind]} measured</title>`;
   return `<!doctype html><html lang="en"><head>${head}<style>${PALETTE}${PAGE}${PICTURE}</style></head><body><main>${body.join("\n")}</main></body></html>\n`;
 };
 
 const fact = (name, value) => `<span>${escapeMarkup(name)} <b>${escapeMarkup(value)}</b></span>`;
 
-const header = ({ when, machine, settings, command }) =>
+const header = ({ kind, when, machine, settings, command }) =>
   [
-    '<h1>HTTP/1.1, one worker, one processor</h1><p class="soft">How much processor time a server takes for a request. Short bars are better.</p>',
+    `<h1>${TITLES[kind]}, one worker, one processor</h1><p class="soft">How much processor time a server takes for a request. Short bars are better.</p>`,
     '<div class="card facts">',
     fact("measured", when.slice(0, 16).replace("T", " ")),
     fact("processor", `${machine.processor}${machine.virtual ? " (virtual)" : ""}`),

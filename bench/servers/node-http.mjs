@@ -1,8 +1,11 @@
-// The peer node:http, written as its documentation does: writeHead, end. WORKERS > 1 uses node:cluster.
+// The peers node:http, node:https and node:http2 (PROTO, TLS), written as their documentation does: writeHead, end. HTTP/2 is
+// answered through its compatibility API. WORKERS > 1 uses node:cluster.
 import cluster from "node:cluster";
-import { createReadStream } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
+import * as http2 from "node:http2";
+import * as https from "node:https";
 
 const port = Number(process.env.PORT);
 const workers = Number(process.env.WORKERS ?? 1);
@@ -36,7 +39,18 @@ if (workers > 1 && cluster.isPrimary) {
   for (let i = 0; i < workers; i++) cluster.fork();
   process.on("SIGTERM", () => process.exit(0));
 } else {
-  const server = createServer({ keepAliveTimeout: 3_600_000 }, answer);
+  const { PROTO = "h1", TLS = "0", CERT, KEY } = process.env;
+  const identity = TLS === "1" ? { cert: readFileSync(CERT), key: readFileSync(KEY) } : {};
+  const options = { keepAliveTimeout: 3_600_000, ...identity };
+  const make =
+    PROTO === "h2"
+      ? TLS === "1"
+        ? http2.createSecureServer
+        : http2.createServer
+      : TLS === "1"
+        ? https.createServer
+        : createServer;
+  const server = make(options, answer);
   server.listen(port, "127.0.0.1", 4096);
   process.on("SIGTERM", () => process.exit(0));
 }

@@ -56,7 +56,12 @@ fn listen(port: u16, shared: bool) -> TcpListener {
 async fn serve(port: u16, shared: bool) {
     let listener = listen(port, shared);
     let mut http = Http::new();
-    http.http1_only(true).http1_keep_alive(true).pipeline_flush(true);
+    // PROTO=h2 speaks HTTP/2 by prior knowledge.
+    if std::env::var("PROTO").as_deref() == Ok("h2") {
+        http.http2_only(true).http2_max_concurrent_streams(1024);
+    } else {
+        http.http1_only(true).http1_keep_alive(true).pipeline_flush(true);
+    }
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let _ = stream.set_nodelay(true);

@@ -1,9 +1,9 @@
-// `npm run bench -- h1`: all cases, all peers, a table after each case, a JSON file and a page at the end.
-import { allPeers } from "../peers/index.mjs";
+// `npm run bench -- h1` (h2, tls): all cases, all peers, a table after each case, a JSON file and a page at the end.
+import { peersOf } from "../peers/index.mjs";
 import { writePage } from "../report/page.mjs";
 import { buildLoad } from "./build.mjs";
-import { CASES, writeInputs } from "./cases.mjs";
-import { CONTEXT, evaluateTargets, gateTable, neededFor, TARGETS } from "./gate.mjs";
+import { H1_CASES, H2_CASES, TLS_CASES, writeInputs } from "./cases.mjs";
+import { evaluateTargets, GATES, gateTable, neededFor } from "./gate.mjs";
 import { measureCase } from "./interleave.mjs";
 import { requireMachine } from "./machine.mjs";
 import { choose } from "./options.mjs";
@@ -11,17 +11,20 @@ import { writeResult } from "./results.mjs";
 import { findPeers } from "./servers.mjs";
 import { bold, caseTable, dim, figure, Progress } from "./table.mjs";
 
-/** @returns {Promise<number>} the exit status */
-export const runH1 = async (options) => {
+const CASES = { h1: H1_CASES, h2: H2_CASES, tls: TLS_CASES };
+
+/** @param {"h1" | "h2" | "tls"} kind @returns {Promise<number>} the exit status */
+export const runSuite = async (kind, options) => {
   requireMachine();
-  const all = allPeers(options.ours);
-  const wanted = choose("implementation", all, options.impl);
-  const cases = choose("case", CASES, options.case);
+  const { targets, context } = GATES[kind];
+  const wanted = choose("implementation", peersOf(kind, options.ours), options.impl);
+  const cases = choose("case", CASES[kind], options.case);
   writeInputs();
-  const generator = options.load === "wrk" ? "wrk" : await buildLoad();
+  const ours = kind === "h1" && options.load === "own";
+  const generator = ours ? await buildLoad() : "wrk";
   const { present, absent } = await findPeers(wanted);
   for (const peer of absent) console.log(dim(`absent: ${peer.label} – ${peer.reason}`));
-  const needed = options.gate ? neededFor([...TARGETS, ...CONTEXT]) : undefined;
+  const needed = options.gate ? neededFor([...targets, ...context]) : undefined;
   const plan = cases
     .filter((one) => needed === undefined || needed.has(one.name))
     .filter((one) => options.load === "own" || one.mode !== "churn")
@@ -34,21 +37,21 @@ export const runH1 = async (options) => {
       ...options,
       one,
       peers,
-      generator,
+      generator: one.generator ?? generator,
       onProgress: (event) => report(progress, event),
     });
     progress.clear();
     console.log(`\n${bold(one.title)}\n${caseTable(measured, labels)}`);
     cells.push(...measured);
   }
-  const evaluated = evaluateTargets(cells);
+  const evaluated = evaluateTargets(targets, cells);
   const file = writeResult(
-    "h1",
+    kind,
     { ...describe(options, present, absent, plan), cells, targets: evaluated },
     options.out,
   );
   const page = writePage(file);
-  if (options.gate) console.log(`\n${gateTable(evaluated, cells)}`);
+  if (options.gate) console.log(`\n${gateTable(evaluated, context, cells)}`);
   console.log(`\nresult: ${file}\npage:   ${page}`);
   return options.gate && evaluated.some(({ state }) => state !== "hit") ? 1 : 0;
 };
