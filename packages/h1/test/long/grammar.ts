@@ -64,7 +64,7 @@ const ODD_VERSIONS = [
   "",
   "ICE/1.0",
 ];
-const FIELDS = [
+export const FIELDS: readonly string[] = [
   "Accept: */*",
   "X-A: b",
   "x-a: c",
@@ -85,7 +85,7 @@ const RARE_FIELDS = [
   "Expect: 100-continue",
   "Upgrade: x",
 ];
-const ODD_FIELDS = [
+export const ODD_FIELDS: readonly string[] = [
   "Host: b",
   "Host:",
   "Host: a b",
@@ -120,7 +120,7 @@ const ODD_FIELDS = [
   "Transfer-Encoding : chunked",
   `X-Huge: ${"h".repeat(600)}`,
 ];
-const BODIES = [
+export const BODIES: readonly string[] = [
   "",
   "a",
   "hello",
@@ -165,7 +165,7 @@ const chunkOf = (choice: Choice, data: string, odd: boolean): string => {
   return `${line}\r\n${data}${end}`;
 };
 
-const chunked = (choice: Choice, body: string, odd: boolean): string => {
+export const chunked = (choice: Choice, body: string, odd: boolean): string => {
   let text = "";
   for (let at = 0; at < body.length; ) {
     const size = Math.min(1 + choice.number(24), body.length - at);
@@ -232,6 +232,12 @@ export const requestStream = (choice: Choice): string => {
   let text = "";
   if (choice.rarely(6)) text = repeated(choice);
   else for (let count = 1 + choice.number(5); count > 0; count -= 1) text += request(choice, choice.rarely(4));
+  return spoiled(choice, text);
+};
+
+/** Now and then with bytes changed, now and then cut short. */
+export const spoiled = (choice: Choice, good: string): string => {
+  let text = good;
   if (choice.rarely(4)) {
     for (let count = 1 + choice.number(3); count > 0; count -= 1) {
       const at = choice.number(text.length + 1);

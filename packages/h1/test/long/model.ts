@@ -1,11 +1,15 @@
 // model.ts — a second reading of RFC 9112, written to be plain instead of fast: what a stream of bytes means.
 
-export interface ModelLimits {
+/** What bounds a message of either kind. */
+export interface MessageLimits {
   headBytesMax: number;
   fieldsMax: number;
-  targetBytesMax: number;
   bodyBytesMax: number;
   chunkOverheadBytesMax: number;
+}
+
+export interface ModelLimits extends MessageLimits {
+  targetBytesMax: number;
 }
 
 export interface ModelRequest {
@@ -52,7 +56,7 @@ const CHUNK_LINE =
 const UNSURE_LINE =
   /^[0-9A-Fa-f]+(?:;(?:[!#$%&'*+\-.^_`|~0-9A-Za-z=;]|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\.)*")*)+$/;
 /** Tabs around lengths: allowed, but llhttp refuses most of them. */
-const UNSURE_LENGTH = /^(?:content-length|transfer-encoding):.*\t/im;
+export const UNSURE_LENGTH = /^(?:content-length|transfer-encoding):.*\t/im;
 const HOST = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+(?::[0-9]{0,5})?$/;
 
 type Message = { request: ModelRequest; next: number; closes: boolean };
@@ -125,7 +129,7 @@ const readMessage = (text: string, from: number, limits: ModelLimits): Step => {
   return { request, next: body.next, closes };
 };
 
-const readFields = (lines: readonly string[], limits: ModelLimits): [name: string, value: string][] | null => {
+export const readFields = (lines: readonly string[], limits: MessageLimits): [name: string, value: string][] | null => {
   if (lines.length > limits.fieldsMax) return null;
   const fields: [string, string][] = [];
   for (const line of lines) {
@@ -177,7 +181,11 @@ const readBody = (
   return next > text.length ? "incomplete" : { data: text.slice(at, next), trailers: null, next };
 };
 
-const readChunks = (text: string, from: number, limits: ModelLimits): Body | "refused" | "incomplete" | "unsure" => {
+export const readChunks = (
+  text: string,
+  from: number,
+  limits: MessageLimits,
+): Body | "refused" | "incomplete" | "unsure" => {
   let at = from;
   let data = "";
   let excess = 0;
@@ -210,7 +218,7 @@ const readTrailers = (
   data: string,
   excess: number,
   line: number,
-  limits: ModelLimits,
+  limits: MessageLimits,
 ): Body | "refused" | "incomplete" | "unsure" => {
   if (text.startsWith("\r\n", at)) {
     const last = Math.max(0, line + 2 - 18);

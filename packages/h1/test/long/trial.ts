@@ -1,8 +1,8 @@
 // trial.ts — one stream of bytes through the server: what the handler saw and what the client got, judged by the model.
 import type { Exchange } from "@percore/http";
 import { arena, feed, fieldLines, rig, textOf } from "../harness.ts";
+import { readResponses } from "./answers.ts";
 import { type ModelLimits, type ModelOutcome, type ModelRequest, readStream } from "./model.ts";
-import { readResponses } from "./response-reader.ts";
 
 export const LIMITS: ModelLimits = {
   headBytesMax: 700,

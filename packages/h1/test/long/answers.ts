@@ -1,4 +1,4 @@
-// response-reader.ts — reads what the server wrote, strictly: a plain client that trusts nothing.
+// answers.ts — reads what the server wrote, strictly: a plain client that trusts nothing.
 
 export interface ReadResponse {
   status: number;
