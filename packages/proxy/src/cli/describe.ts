@@ -4,6 +4,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import type { Action, RoutePlan } from "../config/routes-of.ts";
 import type { Conditions } from "../routing/conditions.ts";
 import { orderRoutes } from "../routing/route-table.ts";
+import { listenersOf } from "../run/listeners.ts";
 import type { WorkerStatus } from "../run/messages.ts";
 
 /** The routes in the order in which they are tried, one a line. */
@@ -51,13 +52,16 @@ const actionText = (action: Action): string => {
 /** Where it listens, on what, and what to try. */
 export const greeting = (loaded: LoadedConfig, workers: readonly WorkerStatus[]): string => {
   const [first] = workers;
-  const places = first?.listeners.flatMap(({ addresses }) => addresses) ?? [];
-  const lines = places.map(
-    (place) => `  listens on ${place.startsWith("/") ? `unix:${place}` : `http://${tryHost(place)}/`}\n`,
+  const secure = new Set(
+    listenersOf(loaded.config).flatMap(({ address, tls }) => (tls === undefined ? [] : [address])),
+  );
+  const lines = (first?.listeners ?? []).flatMap(({ listen, addresses }) =>
+    addresses.map((place) => `  listens on ${placeText(place, secure.has(listen) ? "https" : "http")}\n`),
   );
   const many = workers.length === 1 ? "1 worker" : `${workers.length} workers`;
   return `percore-proxy (${loaded.file}) is up\n${lines.join("")}  ${many}, driver ${first?.driver ?? "?"}\n`;
 };
 
 /** "[::]:8080" is every address; a person tries localhost. */
-const tryHost = (place: string): string => place.replace(/^(\[::\]|0\.0\.0\.0):/, "localhost:");
+const placeText = (place: string, scheme: "http" | "https"): string =>
+  place.startsWith("/") ? `unix:${place}` : `${scheme}://${place.replace(/^(\[::\]|0\.0\.0\.0):/, "localhost:")}/`;

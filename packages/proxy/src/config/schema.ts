@@ -10,8 +10,29 @@ const listenAddress = text(listenError).meta({
     '":8080" (every address), "127.0.0.1:8080", "unix:/run/proxy.sock", "systemd" or "systemd:name" (a socket unit)',
 });
 
+const certificate = z.strictObject({
+  cert: z.string().min(1).meta({ description: "File with the certificate and its chain, PEM" }),
+  key: z.string().min(1).optional().meta({ description: "File with its key. Default: in the same file" }),
+});
+
+const tls = certificate.extend({
+  names: z
+    .record(z.string(), certificate)
+    .default({})
+    .meta({ description: 'Further certificates by server name: "www.example.com", "*.example.com"' }),
+  unknownNames: z.enum(["default", "refuse"]).default("default").meta({
+    description:
+      "What clients get that ask for another name, or none: the first certificate, or the end. Default default",
+  }),
+  minVersion: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.2"),
+  clientCa: oneOrMore(z.string())
+    .optional()
+    .meta({ description: "Files with the authorities of client certificates; with it, clients must show one" }),
+});
+
 const listener = z.strictObject({
   address: listenAddress,
+  tls: tls.optional().meta({ description: "Serves https. Files are read again when they change" }),
   proxyProtocol: z.array(network).optional().meta({
     description: "Networks of balancers whose PROXY header is believed: who may send it may claim any address",
   }),

@@ -1,8 +1,11 @@
 // listeners.ts — the addresses that a worker listens on: opened, and with a reload added and taken away.
+import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { formatAddress, type InheritedSocket } from "@percore/core";
 import type { Handler } from "@percore/http";
 import { type ServeOptions, type Server, serve } from "percore";
 import { parseListenAddress } from "../config/address.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { toList } from "../config/values.ts";
 import { socketsFor } from "./handed-sockets.ts";
@@ -44,6 +47,22 @@ export const clientOptions = ({
 const defined = <Values extends object>(values: Values): Partial<Values> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Values>;
 
+/** Files, relative to the configuration's folder, as serve() takes them. */
+const tlsOptions = (tls: NonNullable<Listener["tls"]>, folder: string): NonNullable<ServeOptions["tls"]> => {
+  const file = (name: string): URL => pathToFileURL(path.resolve(folder, name));
+  const identity = ({ cert, key }: { cert: string; key?: string }): { cert: URL; key?: URL } => ({
+    cert: file(cert),
+    ...(key === undefined ? {} : { key: file(key) }),
+  });
+  return {
+    ...identity(tls),
+    sni: Object.fromEntries(Object.entries(tls.names).map(([name, one]) => [name, identity(one)])),
+    unknownNames: tls.unknownNames,
+    minVersion: tls.minVersion,
+    ...(tls.clientCa === undefined ? {} : { ca: toList(tls.clientCa).map(file) }),
+  };
+};
+
 export class Listeners {
   readonly #handler: Handler;
   readonly #servers = new Map<string, readonly Server[]>();
@@ -73,13 +92,13 @@ export class Listeners {
    * @param sockets that listen already: those that were passed to the process, and the main thread's Unix sockets.
    * @throws what cannot be bound; then nothing has changed.
    */
-  async apply(config: Config, sockets: readonly InheritedSocket[]): Promise<void> {
-    const wanted = listenersOf(config);
+  async apply(loaded: LoadedConfig, sockets: readonly InheritedSocket[]): Promise<void> {
+    const wanted = listenersOf(loaded.config);
     const opened = new Map<string, readonly Server[]>();
     try {
       for (const listener of wanted) {
         if (this.#servers.has(listener.address) || opened.has(listener.address)) continue;
-        const servers = this.#open(listener, config, sockets);
+        const servers = this.#open(listener, loaded, sockets);
         opened.set(listener.address, servers);
         await Promise.all(servers.map((server) => server.ready));
       }
@@ -100,12 +119,13 @@ export class Listeners {
     await Promise.all(this.#all.map((server) => server.close()));
   }
 
-  #open(listener: Listener, config: Config, sockets: readonly InheritedSocket[]): Server[] {
+  #open(listener: Listener, { config, folder }: LoadedConfig, sockets: readonly InheritedSocket[]): Server[] {
     const options: ServeOptions = {
       ...clientOptions(config),
       handler: this.#handler,
       http1: listener.http1,
       http2: listener.http2,
+      tls: listener.tls === undefined ? undefined : tlsOptions(listener.tls, folder),
       proxyProtocol: listener.proxyProtocol === undefined ? undefined : { trusted: listener.proxyProtocol },
       signals: false,
     };

@@ -59,7 +59,7 @@ export class ProxyWorker {
     for (const { upstream, server, override, weight } of seed.adjustments) {
       engine.forwarder.adjust(upstream, server, override, weight);
     }
-    await worker.#listeners.apply(loaded.config, seed.sockets);
+    await worker.#listeners.apply(loaded, seed.sockets);
     onDrain(() => worker.#drain());
     return worker;
   }
@@ -93,7 +93,7 @@ export class ProxyWorker {
   async #apply(source: ConfigMessage, sockets: readonly InheritedSocket[]): Promise<null> {
     const loaded = await receiveConfig(source);
     // Addresses first: they are what may fail, and then nothing has changed.
-    await this.#listeners.apply(loaded.config, sockets);
+    await this.#listeners.apply(loaded, sockets);
     this.#engine.apply(loaded);
     return null;
   }

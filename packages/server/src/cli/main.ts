@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // main.ts — the `percore` command.
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { DemoOptions } from "../demo.ts";
 import { doctor } from "./doctor.ts";
@@ -75,6 +78,43 @@ program
     const { writeDevCertificate } = await import("./dev-certificate.ts");
     await writeDevCertificate({ names, ...options }, (text) => process.stdout.write(text));
   });
+
+/** The proxy is a package of its own, which needs this one: it is looked for, not depended on. */
+const proxyCommand = async (...args: string[]): Promise<void> => {
+  const resolve = [import.meta.url, path.join(process.cwd(), "package.json")].map(
+    (from) => createRequire(from).resolve,
+  );
+  for (const find of resolve) {
+    let found: string;
+    try {
+      found = find("@percore/proxy/cli");
+    } catch {
+      continue;
+    }
+    const { runCommand } = (await import(pathToFileURL(found).href)) as {
+      runCommand(argv: string[], name: string): Promise<void>;
+    };
+    await runCommand([...process.argv.slice(0, 2), ...args], "percore proxy");
+    return;
+  }
+  throw new Error("the proxy is a package of its own: npm install @percore/proxy");
+};
+
+program
+  .command("proxy")
+  .description("run the reverse proxy: percore proxy --from :8080 --to localhost:3000 (needs @percore/proxy)")
+  .allowUnknownOption()
+  .allowExcessArguments()
+  .helpOption(false)
+  .action(() => proxyCommand(...process.argv.slice(3)));
+
+program
+  .command("check")
+  .description("say what is wrong with a proxy's configuration (needs @percore/proxy)")
+  .allowUnknownOption()
+  .allowExcessArguments()
+  .helpOption(false)
+  .action(() => proxyCommand("check", ...process.argv.slice(3)));
 
 try {
   await program.parseAsync();
