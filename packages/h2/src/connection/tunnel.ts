@@ -1,5 +1,12 @@
 // tunnel.ts — the Stream behind CONNECT and extended CONNECT (RFC 9113 §8.5, RFC 8441): an HTTP/2 stream's DATA both ways.
-import type { Arena, Lease, Stream, StreamHandler, StreamInfo } from "@percore/core";
+import {
+  type Arena,
+  type Lease,
+  RESERVE_BYTES_MAX,
+  type Stream,
+  type StreamHandler,
+  type StreamInfo,
+} from "@percore/core";
 import type { BodyReceiver, Fields } from "@percore/http";
 
 /** What comes from the peer. */
@@ -38,6 +45,8 @@ export class TunnelStream implements Stream {
   #scheduled = false;
   /** More was queued than should be, and the owner has not heard that it is not any more. */
   #full = false;
+  /** In the middle of a write: nobody may be called who could write in between. */
+  #writing = false;
   #ended = false;
   #peerEnded = false;
   #closed: { readonly error: Error | null } | null = null;
@@ -90,22 +99,29 @@ export class TunnelStream implements Stream {
   }
 
   write(lease: Lease): void {
+    this.#writing = true;
     this.#seal();
     this.#exchange.tunnelWrite(lease);
+    this.#writing = false;
     this.#written();
   }
 
   writeBytes(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; at += 16_384) {
-      const part = bytes.subarray(at, at + 16_384);
+    this.#writing = true;
+    for (let at = 0; at < bytes.length; at += RESERVE_BYTES_MAX) {
+      const part = bytes.subarray(at, at + RESERVE_BYTES_MAX);
       this.arena.u8.set(part, this.reserve(part.length));
       this.commit(part.length);
     }
+    this.#writing = false;
+    this.#written();
   }
 
   sendFile(fd: number, offset: number, length: number, done: (error: Error | null, sent: number) => void): void {
+    this.#writing = true;
     this.#seal();
     this.#exchange.tunnelFile(fd, offset, length, done);
+    this.#writing = false;
     this.#written();
   }
 
@@ -190,7 +206,8 @@ export class TunnelStream implements Stream {
     if (this.#exchange.queuedBytes === 0) {
       for (const done of this.#marks.splice(0)) this.#exchange.onTransportFlushed(done);
     }
-    if (!this.#full || this.queuedBytes > this.highWaterBytes / 2) return;
+    // Who is in the middle of a write has not been told to wait.
+    if (this.#writing || !this.#full || this.queuedBytes > this.highWaterBytes / 2) return;
     this.#full = false;
     this.#handler?.onDrain();
   }
@@ -219,7 +236,7 @@ export class TunnelStream implements Stream {
   }
 
   #written(): void {
-    if (this.needsDrain) this.#full = true;
+    if (!this.#writing) this.#full = this.needsDrain;
   }
 
   /** Small writes of a turn leave in one frame. */

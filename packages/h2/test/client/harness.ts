@@ -153,6 +153,11 @@ export class ClientRig {
     return this.read();
   }
 
+  async settle(): Promise<this> {
+    await this.pump.settle();
+    return this.read();
+  }
+
   read(): this {
     let bytes = Buffer.concat([this.#partial, this.peer.bytes()]);
     if (!this.#greeted && bytes.length >= F.PREFACE.length) {

@@ -1,7 +1,10 @@
 // Responses: heads, interim ones, bodies with back-pressure, trailers, tunnels; in whatever pieces they come.
 import { Buffer } from "node:buffer";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
 import type { StreamHandler } from "@percore/core";
 import t from "tap";
+import { ResetStreams } from "../../src/client/reset-streams.ts";
 import * as F from "../../src/codec/frame.ts";
 import { ErrorCode as E } from "../../src/errors.ts";
 import { frame, reset, settings, textOf, u32, windowUpdate } from "../harness.ts";
@@ -490,4 +493,72 @@ t.test("PINGs are answered with what they carried", async (t) => {
     payload: Buffer.from([...u32(0xdeadbeef), ...u32(1)]),
   });
   await rig.finish();
+});
+
+t.test("a tunnel sends files, and one that is shorter than promised ends the connection", async (t) => {
+  const name = join(t.testdir({ file: "0123456789".repeat(5000) }), "file");
+  const fd = openSync(name, "r");
+  const rig = new ClientRig();
+  const heard = rig.request(connectTo());
+  rig.send(rig.head(1, false));
+  const end = new TunnelEnd();
+  heard.stream?.attach(end);
+  const done: string[] = [];
+  heard.stream?.sendFile(fd, 10, 30_000, (error, sent) => done.push(`${error} ${sent}`));
+  await rig.pump.settle();
+  t.equal(rig.data(1).length, 30_000);
+  t.same(done, ["null 30000"]);
+  heard.stream?.sendFile(fd, 0, 60_000, (error) => done.push((error as Error & { code: string }).code));
+  rig.send(windowUpdate(1, 100_000), windowUpdate(0, 100_000));
+  await rig.pump.settle();
+  t.equal(done.length, 2);
+  t.match(end.lines.at(-1), /^close ERR_EXCHANGE_ABANDONED/);
+  t.ok(rig.closed instanceof Error);
+  await rig.finish();
+  closeSync(fd);
+});
+
+t.test("a tunnel's writer hears when what it queued has gone, if that was too much", async (t) => {
+  const rig = new ClientRig({ limits: { writeBufferBytes: 10_000 } });
+  const heard = rig.request(connectTo());
+  rig.send(rig.head(1, false));
+  const end = new TunnelEnd();
+  const { stream } = heard;
+  stream?.attach(end);
+  const flushed: (Error | null)[] = [];
+  stream?.cork();
+  stream?.writeBytes(Buffer.alloc(80_000));
+  stream?.uncork();
+  stream?.onFlushed((error) => flushed.push(error));
+  t.equal(stream?.needsDrain, true, "beyond the window");
+  rig.read();
+  t.same([flushed, end.lines], [[], []]);
+  rig.send(windowUpdate(1, 100_000), windowUpdate(0, 100_000));
+  t.same([flushed, end.lines, stream?.queuedBytes], [[null], ["drain"], 0]);
+  stream?.onFlushed((error) => flushed.push(error));
+  await rig.settle();
+  t.same(flushed, [null, null]);
+  await rig.finish();
+});
+
+t.test("a callback that throws is reported, and the connection given up", async (t) => {
+  const rig = new ClientRig({ h2: { streamsMax: 1 } });
+  const heard = rig.request(upload());
+  rig.connection.onAvailable = () => {
+    throw new Error("pool");
+  };
+  heard.exchange.end();
+  rig.send(rig.head(1));
+  t.same(heard.lines, ["head 200 0", "end", "finish"]);
+  t.match(rig.reports, [{ message: "pool" }]);
+  rig.read();
+  t.ok(rig.closed instanceof Error);
+  rig.reports.length = 0;
+  await rig.finish();
+});
+
+t.test("of the streams that were reset the newest are known", async (t) => {
+  const resets = new ResetStreams();
+  for (let id = 1; id <= 4097 * 2 - 1; id += 2) resets.add(id);
+  t.same([resets.has(1), resets.has(3), resets.has(4097 * 2 - 1)], [false, true, true]);
 });
