@@ -199,6 +199,7 @@ export class ResponseReader {
     if (this.#parser.trailerBytes > headBytesMax) owner.invalid("ERR_H1_HEAD_TOO_LARGE");
     else if (this.#step.overheadBytes > chunkOverheadBytesMax) owner.invalid("ERR_H1_CHUNK_OVERHEAD");
     else if (step === STEP_FAILED) owner.invalid(responseFailureOf(this.#codec.machine, this.#parser));
+    else if (trailers !== null && FRAMING.some((name) => trailers.has(name))) owner.invalid("ERR_H1_FIELD_INVALID");
     else if (step === STEP_COMPLETE) {
       // Bytes behind a whole response answer nothing that was asked.
       if (this.#rest > 0) owner.leave();
@@ -206,6 +207,9 @@ export class ResponseReader {
     }
   }
 }
+
+/** RFC 9110 §6.5.1: fields that would frame the message again, behind it. llhttp refuses them in requests only. */
+const FRAMING: readonly string[] = ["content-length", "transfer-encoding"];
 
 /** RFC 9110 §7.8: the server says which protocol it switches to, and it is the one that was asked for. */
 const agreesTo = (asked: string | null, fields: Fields): boolean =>

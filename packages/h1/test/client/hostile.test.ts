@@ -180,6 +180,18 @@ const ROWS: Row[] = [
   { name: "a trailer that is no field", bytes: chunked("0\r\nA b\r\n\r\n"), want: FIELD, behindHead: true },
   { name: "a folded trailer", bytes: chunked("0\r\nA: b\r\n c\r\n\r\n"), want: FIELD, behindHead: true },
   {
+    name: "a length in the trailers",
+    bytes: chunked("0\r\nContent-Length: 5\r\n\r\n"),
+    want: FIELD,
+    behindHead: true,
+  },
+  {
+    name: "a coding in the trailers",
+    bytes: chunked("0\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    want: FIELD,
+    behindHead: true,
+  },
+  {
     name: "trailers too large",
     options: { limits: { headBytesMax: 60 } },
     bytes: chunked(`0\r\nA: ${"x".repeat(80)}\r\n\r\n`),

@@ -63,6 +63,7 @@ const fuzzClient = async (seed: number): Promise<void> => {
     asked: choice.one(ASKED),
     bytes: responseStream(choice),
     pauses: choice.rarely(4),
+    style: choice.number(100),
   }));
   const ways: ((size: number) => number[])[] = [() => [], (size) => somewhere(choice, size)];
   if (choice.rarely(3)) ways.push(singly);

@@ -2,6 +2,7 @@
 import type { Stream } from "@percore/core";
 import { clientRig, sendCut } from "../client/harness.ts";
 import { textOf } from "../harness.ts";
+import { readStream } from "./model.ts";
 import { type Asked, type ResponseLimits, type ResponseOutcome, readResponse } from "./response-model.ts";
 
 const LIMITS: ResponseLimits = {
@@ -18,7 +19,36 @@ export interface Round {
   cuts: readonly number[];
   /** The receiver takes nothing of the body before all has been sent. */
   pauses: boolean;
+  /** Which of several requests is sent. */
+  style: number;
 }
+
+const STYLES: readonly (readonly string[])[] = [
+  [],
+  [],
+  ["x-a", "b", "X-Byte", "\xe4", "cookie", "a=b"],
+  ["te", "trailers"],
+  ["x-long", "l".repeat(400)],
+  ["x-large", "l".repeat(17_000)],
+];
+
+/** Fields that nobody may send, one at a time. */
+const BAD_FIELDS: readonly (readonly string[])[] = [
+  ["Host", "b"],
+  ["content-length", "5"],
+  ["Transfer-Encoding", "chunked"],
+  ["connection", "close"],
+  ["keep-alive", "1"],
+  ["proxy-connection", "x"],
+  ["upgrade", "x"],
+  ["te", "gzip"],
+  ["a b", "c"],
+  ["", ""],
+  ["a", "\n"],
+  ["a"],
+  ["a", "\u20ac"],
+  ["x", "l".repeat(70_000)],
+];
 
 /** Returns what is wrong, or null. Stops at the first round that ends the connection. */
 export const responseTrial = async (rounds: readonly Round[]): Promise<string | null> => {
@@ -41,13 +71,22 @@ export const responseTrial = async (rounds: readonly Round[]): Promise<string | 
 
 const playRound = async (rig: ReturnType<typeof clientRig>, round: Round): Promise<string | null> => {
   const { asked, bytes, cuts, pauses } = round;
-  const { heard, exchange } = rig.request({
+  const request = {
     method: asked.method,
-    path: asked.method === "CONNECT" ? "" : "/",
+    path: asked.method === "CONNECT" ? "" : `/${round.style}`,
     authority: "a:1",
     upgrade: asked.upgrade,
     bodyLength: asked.whole ? 0 : 5,
-  });
+  };
+  try {
+    rig.request({ ...request, fields: BAD_FIELDS[round.style % BAD_FIELDS.length] });
+    return `a bad field was sent: ${BAD_FIELDS[round.style % BAD_FIELDS.length].join().slice(0, 50)}`;
+  } catch (error) {
+    const { code } = error as Error & { code?: string };
+    if (code !== "ERR_FIELD_INVALID" && code !== "ERR_REQUEST_HEAD_TOO_LARGE") throw error;
+  }
+  const fields = STYLES[round.style % STYLES.length];
+  const { heard, exchange } = rig.request({ ...request, fields });
   let tunneled = "";
   heard.on.tunnel = () => {
     (heard.tunnel as Stream).attach({
@@ -70,7 +109,8 @@ const playRound = async (rig: ReturnType<typeof clientRig>, round: Round): Promi
     if (fields !== null)
       for (let at = 0; at < fields.size; at += 1) shown += `, ${fields.rawNameAt(at)}: ${fields.valueAt(at)}`;
   };
-  rig.server.text();
+  const faulty = judgeRequest(rig.server.text(), asked, fields, round.style);
+  if (faulty !== null) return faulty;
   sendCut(rig, bytes, cuts);
   exchange.resumeBody();
   await rig.pump.settle();
@@ -79,6 +119,32 @@ const playRound = async (rig: ReturnType<typeof clientRig>, round: Round): Promi
   await rig.pump.settle();
   const want = readResponse(bytes, asked, LIMITS);
   return judge(want, heard.events, reusable, tunneled, shown);
+};
+
+/** What was sent is one good request to the second reading of the rules for servers too. */
+const judgeRequest = (text: string, asked: Asked, fields: readonly string[], style: number): string | null => {
+  const bytes = asked.whole ? text : `${text}01234`;
+  const limits = {
+    headBytesMax: 70_000,
+    fieldsMax: 20,
+    targetBytesMax: 100,
+    bodyBytesMax: 5,
+    chunkOverheadBytesMax: 0,
+  };
+  const { requests, end } = readStream(bytes, limits);
+  const lines = fields.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${fields[at + 1]}`] : []));
+  const [got] = requests;
+  const good =
+    requests.length === 1 &&
+    end === (asked.method === "CONNECT" ? "closed" : "open") &&
+    got.method === asked.method &&
+    got.target === (asked.method === "CONNECT" ? "a:1" : `/${style}`) &&
+    got.authority === "a:1" &&
+    got.body.length === (asked.whole ? 0 : 5) &&
+    lines.every((line) => got.fields.includes(line));
+  return good
+    ? null
+    : `sent ${JSON.stringify(text.slice(0, 300))}, read as ${end} ${JSON.stringify(got)?.slice(0, 300)}`;
 };
 
 const judge = (
