@@ -2,7 +2,8 @@
 //
 //   npm run test:long                    every long suite of every package
 //   npm run test:long -- --list          their names
-//   npm run test:long -- h1:fuzz         these only
+//   npm run test:long -- h1:fuzz server  these only: a suite, or all of a package
+//   npm run test:long -- --minutes=10    no suite longer than that; one that is cut off has failed
 //
 // A long suite is a package.json script whose name begins with "long:". It prints TAP or plain text, exits with 0 when it
 // passed, with 77 when it cannot run here (its last line says why), and with anything else when it failed.
@@ -14,7 +15,7 @@ import { addonEnvironment } from "./node-headers.mjs";
 import { orExit, setup } from "./setup.mjs";
 import { packages, ROOT, readJson } from "./workspace.mjs";
 
-const SUITE_MS = 150 * 60_000;
+const MINUTES_MAX = 150;
 const SKIPPED = 77;
 /** Kept of each suite's output: enough to see figures and failures, not a log. */
 const LINES_KEPT = 200;
@@ -54,7 +55,7 @@ const tapSum = async (output) => {
 };
 
 const judge = async (outcome) => {
-  if (outcome.timedOut) return { verdict: "failed", why: `no end after ${SUITE_MS / 60_000} minutes` };
+  if (outcome.timedOut) return { verdict: "failed", why: `no end after ${minutesMax} minutes` };
   if (outcome.code === SKIPPED) return { verdict: "skipped", why: lastLine(outcome.output) };
   const results = await tapSum(outcome.output);
   const verdict = outcome.code === 0 && (results === undefined || results.failed === 0) ? "passed" : "failed";
@@ -95,7 +96,15 @@ if (args.includes("--list")) {
   for (const { name, command } of all) process.stdout.write(`${name.padEnd(24)} ${command}\n`);
   process.exit(0);
 }
-const unknown = args.filter((name) => !all.some((suite) => suite.name === name));
+const limit = args.find((argument) => argument.startsWith("--minutes="))?.slice("--minutes=".length);
+const minutesMax = Number(limit ?? MINUTES_MAX);
+if (!(minutesMax > 0)) {
+  process.stderr.write(`--minutes=${limit}: a number above 0\n`);
+  process.exit(64);
+}
+const chosen = args.filter((argument) => argument !== `--minutes=${limit}`);
+const isOf = (name, suite) => name === suite.name || name === suite.name.split(":")[0];
+const unknown = chosen.filter((name) => !all.some((suite) => isOf(name, suite)));
 if (unknown.length > 0) {
   process.stderr.write(`Not known: ${unknown.join(", ")}. There are: ${all.map(({ name }) => name).join(", ")}\n`);
   process.exit(64);
@@ -107,9 +116,9 @@ const machine = describeMachine();
 process.stdout.write(`percore, long suites: ${machine}\n\n`);
 const sums = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of all) {
-  if (args.length > 0 && !args.includes(suite.name)) continue;
+  if (chosen.length > 0 && !chosen.some((name) => isOf(name, suite))) continue;
   const when = new Date();
-  const options = { cwd: suite.directory, env: addonEnvironment(), timeoutMs: SUITE_MS };
+  const options = { cwd: suite.directory, env: addonEnvironment(), timeoutMs: minutesMax * 60_000 };
   const outcome = await run("npm", ["run", "--silent", suite.script], options);
   const judgement = await judge(outcome);
   sums[judgement.verdict] += 1;

@@ -1,13 +1,16 @@
 // vm-matrix.mjs — the long suite "vm": the suites under other kernels, each in a short-lived virtual machine.
 //
-//   node scripts/vm-matrix.mjs [package…]      native, core, h1 and server unless named
+//   node scripts/vm-matrix.mjs [--kernel=6.1] [package[/folder]…]
 //
+// native, core and the server's black-box suite unless named, under each release unless one is.
 // The machine is started by a `vm-run` program: PERCORE_VM_RUN, one on PATH, or ../shared/tools/vm-run. Kernels are taken
 // from the folder VM_KERNELS, or downloaded once from Debian into .cache/kernels.
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
+import { choose } from "./chosen.mjs";
 import { findProgram, run } from "./command.mjs";
+import { orExit } from "./setup.mjs";
 import { CACHE, ROOT } from "./workspace.mjs";
 
 /** The oldest kernel we support, and the one of current long-term distributions. */
@@ -75,18 +78,22 @@ const ensureKernel = async (release) => {
   return installed().filter(isOf(release)).at(-1);
 };
 
-const rooms = process.argv.length > 2 ? process.argv.slice(2) : ["native", "core", "h1", "server"];
+const args = process.argv.slice(2);
+const only = args.find((argument) => argument.startsWith("--kernel="))?.slice("--kernel=".length);
+const chosen = args.filter((argument) => !argument.startsWith("--"));
+const names = chosen.length > 0 ? chosen : ["native", "core", "server/black-box"];
+await orExit(() => choose(names));
 const outcomes = [];
 let failed = false;
-for (const release of RELEASES) {
-  const version = await ensureKernel(release);
+for (const wanted of only === undefined ? RELEASES : [only]) {
+  const version = await ensureKernel(wanted);
   if (version === undefined) {
-    outcomes.push(`${release}: no kernel to be had`);
+    outcomes.push(`${wanted}: no kernel to be had`);
     failed = true;
     continue;
   }
   say(`\n# Linux ${version}\n`);
-  const command = [process.execPath, "scripts/test.mjs", "--built", "--no-coverage", ...rooms].join(" ");
+  const command = [process.execPath, "scripts/chosen.mjs", ...names].join(" ");
   // The tree is writable in the guest: tap keeps its records beside each package.
   const machine = ["-k", KERNELS, "-r", version, "-w", ROOT, "-m", "3072", "-t", String(GUEST_SECONDS)];
   const slow = ["-e", `PERCORE_SUITE_MINUTES=${GUEST_SECONDS / 60}`, "-e", "PERCORE_TEST_ROUNDS=10"];

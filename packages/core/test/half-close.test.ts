@@ -44,6 +44,7 @@ overDrivers("onEnd waits for what was held back by a pause", {}, async (t, runti
   });
   const socket = await client(port);
   socket.end("before the end");
+  await until(() => handlers.length === 1);
   await new Promise((resolve) => setTimeout(resolve, 20));
   t.same([handlers[0].bytes, handlers[0].ends], [0, 0]);
   handlers[0].stream.resume();

@@ -2,7 +2,7 @@
 // with the reason, and it works.
 import { execFile, execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { release, tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -76,6 +76,12 @@ for (const { name, wrapper, errno, skip = false } of [
   });
 }
 
+/** Linux counts rings as locked memory since 6.14; before, the memory cgroup alone does. */
+const ringsAreLocked = (): boolean => {
+  const [major, minor] = release().split(".").map(Number);
+  return major > 6 || (major === 6 && minor >= 14);
+};
+
 t.test("RLIMIT_MEMLOCK too small, without CAP_IPC_LOCK", async (t) => {
   if (process.getuid?.() !== 0) {
     t.plan(0, "needs root to become somebody without CAP_IPC_LOCK");
@@ -93,6 +99,10 @@ t.test("RLIMIT_MEMLOCK too small, without CAP_IPC_LOCK", async (t) => {
     await t.test(`${limit} KiB`, async (t) => {
       const numbers = new RegExp(`needs \\d+ KiB locked, the limit is ${limit} KiB`);
       const asked = await runBehind(wrapper, "uring");
+      if (asked.kind === "uring" && !ringsAreLocked()) {
+        t.plan(0, `Linux ${release()} does not count rings as locked memory`);
+        return;
+      }
       t.equal(asked.code, "ERR_MEMLOCK_LIMIT", 'driver "uring" is refused');
       t.match(asked.message ?? "", numbers, "with both numbers");
       t.ok(Number(/needs (\d+) KiB/.exec(asked.message ?? "")?.[1]) > limit, "the need above the limit");
