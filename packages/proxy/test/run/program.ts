@@ -17,8 +17,8 @@ export class Program {
   output = "";
   readonly #waiting = new Set<() => void>();
 
-  constructor(t: Test, args: readonly string[], folder: string, environment: Record<string, string> = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...process.env, ...environment } });
+  constructor(t: Test, args: readonly string[], folder: string, environment: Record<string, string> = {}, main = MAIN) {
+    this.child = spawn(process.execPath, [main, ...args], { cwd: folder, env: { ...process.env, ...environment } });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         this.output += chunk;
