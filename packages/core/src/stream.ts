@@ -61,8 +61,8 @@ export interface Stream {
   /** Publishes the first `size` bytes of the last reservation. */
   commit(size: number): void;
   /**
-   * Sends the lease's range; the stream releases it when the kernel is done with it. No copy. A stream that transforms
-   * does not do it in place: other leases may lie on the same bytes.
+   * Sends the lease's range; the stream releases it when the kernel is done with it. No copy, but that a small range may
+   * join bytes that wait before it. A stream that transforms does not do it in place: other leases may lie on the same bytes.
    */
   write(lease: Lease): void;
   /** Sends a copy of `bytes` (any size; copied into the arena at once). */

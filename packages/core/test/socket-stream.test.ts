@@ -1,5 +1,5 @@
 // socket-stream.test.ts — the stream against a scripted kernel: what it submits, and every way its operations can complete.
-import { close, constants, errno, OP, RING, socket, socketpair } from "@percore/native";
+import { close, constants, type DriverKind, errno, OP, RING, socket, socketpair } from "@percore/native";
 import t, { type Test } from "tap";
 import { Runtime } from "../src/runtime.ts";
 import { SocketStream } from "../src/socket-stream.ts";
@@ -23,9 +23,9 @@ interface Scene {
 const play = async (
   t: Test,
   act: (scene: Scene) => Promise<void>,
-  options: { receiveBuffers?: number; fd?: number } = {},
+  { kind, ...options }: { receiveBuffers?: number; fd?: number; kind?: DriverKind } = {},
 ): Promise<void> => {
-  const kernel = new ScriptedRing();
+  const kernel = new ScriptedRing(kind);
   const runtime = new Runtime({ native: kernel, arenaBytes: 32 * 1024 * 1024, onError: () => {}, ...options });
   const ends = socketpair(1);
   if (typeof ends === "number") throw new Error(`socketpair: ${ends}`);
@@ -83,6 +83,79 @@ t.test("nothing is received before somebody attaches", (t) =>
   }),
 );
 
+const isMultishot = ({ ioprio }: Submission): boolean => (ioprio & RING.RECV_MULTISHOT) !== 0;
+
+/** Lets the receives come one at a time, each with a byte. @returns the first that is multishot, and how many were not. */
+const flow = async ({ submitted, complete }: Scene): Promise<{ recv: Submission; singles: number }> => {
+  for (let singles = 0; ; singles += 1) {
+    const recv = only(await submitted(), OP.RECV);
+    if (isMultishot(recv)) return { recv, singles };
+    t.equal(recv.cap, 0, "a single receive has no cap");
+    await complete([recv, 1, buffer(0)]);
+  }
+};
+
+t.test("a stream receives eight buffers one at a time, then many with a cap, where there are caps", async (t) => {
+  for (const [kind, cap] of [
+    ["uring", 131_072],
+    ["poll", 0],
+  ] as const) {
+    await play(
+      t,
+      async (scene) => {
+        scene.stream.attach(scene.recorder);
+        const { recv, singles } = await flow(scene);
+        t.same([singles, recv.cap], [8, cap], kind);
+        await scene.complete([recv, 1, buffer(0) | MORE], [recv, 1, buffer(1)]);
+        const again = only(await scene.submitted(), OP.RECV);
+        t.same([isMultishot(again), again.cap], [true, cap], "one that ended is armed again");
+      },
+      { kind },
+    );
+  }
+});
+
+t.test("a kernel that knows no cap says so once", (t) =>
+  play(
+    t,
+    async (scene) => {
+      const { stream, recorder, submitted, complete } = scene;
+      stream.attach(recorder);
+      const { recv } = await flow(scene);
+      await complete([recv, -errno.EINVAL]);
+      const again = only(await submitted(), OP.RECV);
+      t.same([isMultishot(again), again.cap, recorder.closes], [true, 0, 0]);
+      await complete([again, -errno.EINVAL]);
+      only(await submitted(), OP.CLOSE);
+    },
+    { kind: "uring" },
+  ),
+);
+
+t.test("a refused cap is no failure of a receive that is being cancelled", (t) =>
+  play(
+    t,
+    async (scene) => {
+      const { stream, recorder, submitted, complete } = scene;
+      stream.attach(recorder);
+      const { recv } = await flow(scene);
+      stream.pause();
+      const cancel = only(await submitted(), OP.ASYNC_CANCEL);
+      await complete([recv, -errno.EINVAL], [cancel, -errno.ENOENT]);
+      stream.resume();
+      // What waited for a hang-up goes on waiting.
+      const again = (await submitted()).filter(({ op }) => op === OP.RECV);
+      t.same(
+        again.map((one) => [isMultishot(one), one.cap]),
+        [[true, 0]],
+        "nothing had to be held back, so it goes on as before",
+      );
+      t.equal(recorder.closes, 0);
+    },
+    { kind: "uring" },
+  ),
+);
+
 t.test("one send per batch, whatever was written in it", (t) =>
   play(t, async ({ stream, recorder, submitted, complete }) => {
     stream.attach(recorder);
@@ -110,14 +183,38 @@ t.test("blocks and leases leave together by SENDMSG", (t) =>
     stream.attach(recorder);
     await submitted();
     stream.writeBytes(new Uint8Array(10));
-    stream.write(runtime.arena.lease(20));
+    stream.write(runtime.arena.lease(2000));
     stream.writeBytes(new Uint8Array(30));
     const send = only(await submitted(), OP.SENDMSG);
     t.equal(runtime.stats.leases, 3, "the kernel owns them");
     await complete([send, 25]);
     t.equal(runtime.stats.leases, 2, "what has left whole is given back");
     const rest = only(await submitted(), OP.SENDMSG);
-    await complete([rest, 35]);
+    await complete([rest, 2015]);
+    t.equal(stream.queuedBytes, 0);
+  }),
+);
+
+t.test("a small lease joins what waits before it: one SEND, and the lease is back at once", (t) =>
+  play(t, async ({ stream, recorder, runtime, submitted, complete }) => {
+    stream.attach(recorder);
+    await submitted();
+    for (const size of [1, 32, 33, 1024]) {
+      stream.writeBytes(new Uint8Array(10).fill(1));
+      const lease = runtime.arena.lease(size);
+      runtime.arena.u8.fill(2, lease.offset, lease.offset + size);
+      const before = runtime.stats.leases;
+      stream.write(lease);
+      t.equal(runtime.stats.leases, before - 1);
+      const send = only(await submitted(), OP.SEND);
+      t.equal(send.length, 10 + size);
+      await complete([send, 10 + size]);
+    }
+    stream.writeBytes(new Uint8Array(10));
+    stream.write(runtime.arena.lease(1025));
+    await complete([only(await submitted(), OP.SENDMSG), 1035]);
+    stream.write(runtime.arena.lease(20));
+    await complete([only(await submitted(), OP.SEND), 20]);
     t.equal(stream.queuedBytes, 0);
   }),
 );
