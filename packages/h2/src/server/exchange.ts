@@ -19,10 +19,10 @@ import type { RequestHead } from "../codec/request-head.ts";
 import { plainList, type ResponseHead } from "../codec/response-heads.ts";
 import { Outgoing } from "../connection/outgoing.ts";
 import type { Scheduled } from "../connection/schedule.ts";
+import { type TunnelOwner, TunnelStream } from "../connection/tunnel.ts";
 import { ErrorCode } from "../errors.ts";
 import type { ServerConnection } from "./connection.ts";
 import { RequestBody } from "./request-body.ts";
-import { TunnelStream } from "./tunnel.ts";
 
 // What of the response has been given.
 const FRESH = 0;
@@ -32,7 +32,7 @@ const ABORTED = 3;
 
 const ERROR_FIELDS: FieldList = Object.freeze(["content-type", "text/plain"]);
 
-export class ServerExchange implements Exchange, Scheduled, Account {
+export class ServerExchange implements Exchange, Scheduled, Account, TunnelOwner {
   readonly id: number;
   readonly head: RequestHead;
   readonly requestBody: RequestBody | null;
@@ -315,6 +315,13 @@ export class ServerExchange implements Exchange, Scheduled, Account {
 
   // — for the tunnel —
 
+  get incoming(): RequestBody | null {
+    return this.requestBody;
+  }
+
+  /** Its account is settled as bytes are let go of. */
+  tunnelHeard(): void {}
+
   tunnelWrite(lease: Lease): void {
     if (this.#state === BEGUN) this.#pushLease(lease);
     else lease.release();
@@ -374,7 +381,7 @@ export class ServerExchange implements Exchange, Scheduled, Account {
   /** Some of what was queued has left. */
   sent(): void {
     const most = this.#connection.server.limits.writeBufferBytes / 2;
-    if (this.#tunnel !== null && this.queuedBytes <= most) this.#tunnel.drained();
+    this.#tunnel?.drained();
     if (!this.#wantsDrain || this.queuedBytes > most || this.#connection.stream.needsDrain) return;
     this.#wantsDrain = false;
     const callback = this.#onDrain;

@@ -1,6 +1,6 @@
 // Our client and our server with each other, over connections that cut and delay at random.
 import { Buffer } from "node:buffer";
-import type { StreamHandler } from "@percore/core";
+import type { Stream, StreamHandler } from "@percore/core";
 import { FakeClock, leaseCheck, memoryPair } from "@percore/core/testing";
 import type { ClientRequest, Exchange } from "@percore/http";
 import t, { type Test } from "tap";
@@ -205,5 +205,40 @@ t.test("a server that allows one stream, and one that refuses", async (t) => {
   t.equal(first.lines.at(-1), "finish");
   t.ok(second.finished, second.lines.join());
   t.equal(both.client.available, 1);
+  await both.finish(t);
+});
+
+t.test("a server's tunnel that is held back hears what came before it hears the end", async (t) => {
+  const lines: string[] = [];
+  let tunnel: Stream | null = null;
+  const both = new Both((exchange) => {
+    const stream = exchange.tunnel([]);
+    tunnel = stream;
+    stream.attach({
+      onData(lease) {
+        lines.push(textOf(lease));
+        lease.release();
+      },
+      onEnd: () => lines.push("end"),
+      onDrain: () => lines.push("drain"),
+      onClose: (error) => lines.push(`close ${error}`),
+    });
+    stream.pause();
+    stream.end();
+  });
+  const heard = both.ask(connectTo());
+  await both.pump.settle();
+  heard.stream?.attach({
+    onData: (lease) => lease.release(),
+    onEnd: () => undefined,
+    onDrain: () => undefined,
+    onClose: () => undefined,
+  });
+  heard.stream?.writeBytes(Buffer.from("last words"));
+  heard.stream?.end();
+  await both.pump.settle();
+  t.same(lines, []);
+  (tunnel as Stream | null)?.resume();
+  t.same(lines, ["last words", "end", "close null"]);
   await both.finish(t);
 });
