@@ -6,7 +6,7 @@ import type { Lease } from "./lease.ts";
 import { prepCancel } from "./op/cancel.ts";
 import { KIND_RECV, KIND_WATCH } from "./op/kinds.ts";
 import { prepPoll } from "./op/poll.ts";
-import { bufferId, hasBuffer, prepRecv } from "./op/recv.ts";
+import { bufferId, hasBuffer, prepRecvMultishot, prepRecvOne } from "./op/recv.ts";
 import { isFinal } from "./ring.ts";
 import type { Socket } from "./socket.ts";
 import { STAT } from "./stats.ts";
@@ -15,9 +15,12 @@ import { WheelEntry } from "./wheel.ts";
 /** How often a stream that cannot poll for a reset (the peer's FIN would answer at once) asks whether there was one. */
 const RESET_CHECK_MS = 1000;
 /**
- * A multishot receive empties the socket in one go, dozens of buffers, before a pause can reach it. A stream that this
- * happened to receives one buffer at a time until this many came without a pause: a pause then overshoots by one.
+ * A multishot receive empties the socket in one go, dozens of buffers, before a pause can reach it. So a stream receives
+ * one buffer at a time until this many came without a pause, more than what a server keeps of a body before it pauses:
+ * an upload that nobody takes overshoots by one buffer.
  */
+const FIRST_RECEIVES = 8;
+/** As many after a pause that came too late all the same. */
 const SINGLE_RECEIVES = 64;
 /** So full, every receive that is armed is a single one. */
 const FULLNESS_SINGLE = 0.25;
@@ -34,6 +37,8 @@ const IDLE = 0;
 const ARMED = 1;
 const CANCELLING = 2;
 const STARVED = 3;
+/** Armed with a cap that the kernel may not know. */
+const ARMED_CAPPED = 4;
 
 export class SocketReceiver implements Starved {
   paused = false;
@@ -43,7 +48,7 @@ export class SocketReceiver implements Starved {
   readonly #group: BufferGroup;
   #state = IDLE;
   /** Receives that are still to be armed one at a time. */
-  #single = 0;
+  #single = FIRST_RECEIVES;
   #held: Lease[] | null = null;
   #heldBytes = 0;
   /** The peer's FIN was received. */
@@ -60,7 +65,7 @@ export class SocketReceiver implements Starved {
 
   /** A receive is under way, or will be as soon as there are buffers: how the connection ends will be seen here. */
   get receiving(): boolean {
-    return this.#state === ARMED || this.#state === STARVED;
+    return this.#armed || this.#state === STARVED;
   }
 
   /** Puts bytes back before everything that has not been delivered. */
@@ -74,6 +79,7 @@ export class SocketReceiver implements Starved {
   onRecv(result: number, flags: number): void {
     const socket = this.#socket;
     const final = isFinal(flags);
+    const wasArmed = this.#state === ARMED;
     if (final) {
       socket.inflight -= 1;
       this.#state = IDLE;
@@ -88,7 +94,14 @@ export class SocketReceiver implements Starved {
       }
       lease.release();
     }
-    if (result <= 0) this.#onEnd(result);
+    if (-result === errno.EINVAL && !wasArmed) this.#onCapRefused();
+    else if (result <= 0) this.#onEnd(result);
+  }
+
+  /** What was armed last had a cap, and the kernel knows none. */
+  #onCapRefused(): void {
+    this.#socket.ring.receiveCap = 0;
+    this.#socket.schedule();
   }
 
   onWatch(result: number): void {
@@ -116,7 +129,7 @@ export class SocketReceiver implements Starved {
 
   /** Arms the receive, or cancels it, as things stand at the end of the batch. */
   settle(): void {
-    if (this.#state === ARMED) {
+    if (this.#armed) {
       if (this.#wantsData) return;
       this.#state = CANCELLING;
       this.#socket.inflight += 1;
@@ -149,6 +162,10 @@ export class SocketReceiver implements Starved {
     const held = this.#held;
     this.#held = null;
     if (held !== null) for (const lease of held) lease.release();
+  }
+
+  get #armed(): boolean {
+    return this.#state === ARMED || this.#state === ARMED_CAPPED;
   }
 
   get #wantsData(): boolean {
@@ -208,11 +225,18 @@ export class SocketReceiver implements Starved {
 
   #arm(): void {
     const socket = this.#socket;
-    const single = this.#single > 0 || socket.runtime.arena.fullness > FULLNESS_SINGLE;
-    if (this.#single > 0) this.#single -= 1;
+    const { ring } = socket;
     this.#state = ARMED;
     socket.inflight += 1;
-    prepRecv(socket.ring, socket, socket.fd, this.#group.id, !single);
+    if (this.#single > 0) {
+      this.#single -= 1;
+      prepRecvOne(ring, socket, socket.fd, this.#group.id);
+    } else if (socket.runtime.arena.fullness > FULLNESS_SINGLE) {
+      prepRecvOne(ring, socket, socket.fd, this.#group.id);
+    } else {
+      if (ring.receiveCap > 0) this.#state = ARMED_CAPPED;
+      prepRecvMultishot(ring, socket, socket.fd, this.#group.id, ring.receiveCap);
+    }
   }
 
   // — a reset while nothing is being received —

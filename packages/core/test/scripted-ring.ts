@@ -1,5 +1,5 @@
 // scripted-ring.ts — a ring without a kernel: the test reads what was submitted and says how it completes.
-import { LAYOUT, type NativeRing } from "@percore/native";
+import { type DriverKind, LAYOUT, type NativeRing } from "@percore/native";
 
 const ENTRIES = 256;
 const HEAD_BYTES = 64;
@@ -7,16 +7,19 @@ const HEAD_BYTES = 64;
 /** What was submitted, by its words. */
 export interface Submission {
   readonly op: number;
+  readonly ioprio: number;
   readonly fd: number;
   readonly length: number;
   readonly opFlags: number;
   /** user_data: slot, and generation << 8 | kind. */
   readonly slot: number;
   readonly tag: number;
+  /** Word 11: of a receive, the bytes after which it ends. */
+  readonly cap: number;
 }
 
 export class ScriptedRing implements NativeRing {
-  readonly kind = "poll";
+  readonly kind: DriverKind;
   readonly rings: ArrayBuffer = new ArrayBuffer(HEAD_BYTES + ENTRIES * 16);
   readonly sqes: ArrayBuffer = new ArrayBuffer(ENTRIES * 64);
   readonly descriptors: ArrayBuffer = new ArrayBuffer(65_536);
@@ -28,7 +31,8 @@ export class ScriptedRing implements NativeRing {
   readonly #submissions = new Int32Array(this.sqes);
   #onBatch: () => void = () => {};
 
-  constructor() {
+  constructor(kind: DriverKind = "poll") {
+    this.kind = kind;
     const { layout } = this;
     layout[LAYOUT.sqHead] = 0;
     layout[LAYOUT.sqTail] = 4;
@@ -51,11 +55,13 @@ export class ScriptedRing implements NativeRing {
       const words = this.#submissions;
       taken.push({
         op: words[at] & 0xff,
+        ioprio: words[at] >>> 16,
         fd: words[at + 1],
         length: words[at + 6],
         opFlags: words[at + 7],
         slot: words[at + 8],
         tag: words[at + 9],
+        cap: words[at + 11],
       });
       this.#words[0] = (this.#words[0] + 1) | 0;
     }

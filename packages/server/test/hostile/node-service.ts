@@ -82,7 +82,8 @@ export const startNodeService = async (options: ServiceOptions, log: ServiceLog)
   });
   return {
     port: (server.address() as AddressInfo).port,
-    gauges: () => ({ driver: "node", connections, leases: 0, timers: 0, inflight: 0 }),
+    arenaSize: 0,
+    gauges: () => ({ driver: "node", connections, leases: 0, heldBytes: 0, receiveCap: 0, timers: 0, inflight: 0 }),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -174,12 +174,15 @@ export const startPercoreService = async (options: ServiceOptions, log: ServiceL
   const runtime = currentRuntime();
   return {
     port: server.address?.port ?? 0,
+    arenaSize: runtime.arena.stats.bytes,
     gauges: () => {
       const { connections, leases, timers } = runtime.stats;
       return {
         driver: runtime.driver.kind,
         connections,
         leases,
+        receiveCap: runtime.ring.receiveCap,
+        heldBytes: runtime.arena.blocks.heldBytes,
         timers,
         inflight: runtime.ring.native.counters()[INFLIGHT],
       };

@@ -1,4 +1,5 @@
 // service.ts — what a server under attack is to the tests: the same few routes, whatever serves them.
+import type { MemoryParts } from "./memory-parts.ts";
 
 /** One call of the handler, as the tests compare it: "POST /path 5" when a body of 5 bytes came whole. */
 export interface ServiceLog {
@@ -16,10 +17,15 @@ export interface Gauges {
   /** Calls of the handler since the start. */
   readonly calls: number;
   readonly rssBytes: number;
+  /** The same by parts, where they were asked for: reading them takes milliseconds. */
+  readonly parts: MemoryParts | null;
   /** Open descriptors of the process. */
   readonly descriptors: number;
-  /** Blocks of the arena that somebody holds. */
+  /** Blocks of the arena that somebody holds, and their bytes but for receive buffers. */
   readonly leases: number;
+  readonly heldBytes: number;
+  /** Bytes after which the kernel ends a multishot receive; 0 = it knows no such cap. */
+  readonly receiveCap: number;
   /** Deadlines that are armed. */
   readonly timers: number;
   /** Operations handed to the kernel without a final completion. */
@@ -39,7 +45,9 @@ export interface ServiceOptions {
 
 export interface Service {
   readonly port: number;
-  gauges(): Omit<Gauges, "calls" | "rssBytes" | "descriptors">;
+  /** Bytes its arena reserves; 0 where it has none. */
+  readonly arenaSize: number;
+  gauges(): Omit<Gauges, "calls" | "rssBytes" | "parts" | "descriptors">;
   close(): Promise<void>;
 }
 

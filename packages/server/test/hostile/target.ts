@@ -1,5 +1,6 @@
 // target.ts — the program that is attacked: one server in a process of its own, asked and steered over the IPC channel.
 import { readdirSync } from "node:fs";
+import { type MemoryParts, memoryParts } from "./memory-parts.ts";
 import { startNodeService } from "./node-service.ts";
 import type { Gauges, ServiceLog, ServiceOptions } from "./service.ts";
 
@@ -20,18 +21,20 @@ const gauges = (): Gauges => ({
   ...service.gauges(),
   calls: log.calls,
   rssBytes: process.memoryUsage.rss(),
+  parts: null,
   descriptors: readdirSync("/proc/self/fd").length,
 });
 
 /** V8 gives pages back some time after a collection: the least of several looks is what is in use. */
 const collected = async (): Promise<Gauges> => {
-  let rssBytes = Number.POSITIVE_INFINITY;
+  let parts: MemoryParts | null = null;
   for (let look = 0; look < LOOKS; look += 1) {
     globalThis.gc?.();
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-    rssBytes = Math.min(rssBytes, process.memoryUsage.rss());
+    const now = memoryParts(service.arenaSize);
+    if (parts === null || now.rssBytes < parts.rssBytes) parts = now;
   }
-  return { ...gauges(), rssBytes };
+  return { ...gauges(), rssBytes: parts?.rssBytes ?? 0, parts };
 };
 
 const answer = async (question: Question): Promise<unknown> => {

@@ -47,11 +47,15 @@ const soak = async (verdict: Verdict, options: TargetOptions): Promise<void> => 
     });
     for (let tenth = 1; tenth < tenths; tenth += 1) {
       await pause((SECONDS * 1_000) / TENTHS);
-      looks.push(await target.collect());
+      const look = await target.collect();
+      looks.push(look);
+      verdict.parts(`${who}: under load, tenth ${looks.length}`, look);
     }
     await Promise.all(guests);
     await target.settled(30_000);
-    return target.collect();
+    const rest = await target.collect();
+    verdict.parts(`${who}: at rest`, rest);
+    return rest;
   };
   const early = await run(EARLY_TENTHS);
   const late = await run(TENTHS - EARLY_TENTHS);

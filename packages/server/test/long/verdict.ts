@@ -38,6 +38,15 @@ export class Verdict {
     return now;
   }
 
+  /** One look at memory, by parts. */
+  parts(at: string, { parts }: Gauges): void {
+    if (parts === null) return;
+    const mib = (bytes: number): string => (bytes / MIB).toFixed(1);
+    this.note(
+      `${at}: ${mib(parts.rssBytes)} MiB = V8 ${mib(parts.heapBytes)} (young ${mib(parts.youngBytes)}) + arena ${mib(parts.arenaBytes)} + other ${mib(parts.otherBytes)}`,
+    );
+  }
+
   /** Resident memory at the end against that at a fifth of the run. */
   steady(early: Gauges, late: Gauges, growthMax: number, who: string): void {
     const growth = late.rssBytes / early.rssBytes - 1;
