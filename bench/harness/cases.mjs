@@ -38,6 +38,7 @@ const filled = (size) => Buffer.alloc(size, "x");
  * @property {number} [streams] HTTP/2 streams at a time on each connection
  * @property {[string, string][]} [fields] further fields of each request
  * @property {Uint8Array} [upload] body of each request
+ * @property {{ protocol: "h1" | "h2" }} [upstream] the implementation is a proxy, and speaks this to the origin behind it
  * @property {boolean} [resume] each handshake resumes the session before
  *
  * @typedef {{ protocol: "h1" | "h2", tls: boolean, key?: "ec" | "rsa" }} Wire
@@ -165,7 +166,42 @@ export const TLS_CASES = [
   overTls("handshake-resumed", "resumed handshakes, ECDSA P-256", "h1", { generator: "handshakes", resume: true }),
 ];
 
-const ALL_CASES = [...H1_CASES, ...H2_CASES, ...TLS_CASES];
+const TO_H1 = { protocol: "h1" };
+
+/** A request through a proxy: `upstream` is what the proxy speaks to the origin. */
+const through = (name, title, options) =>
+  define(name, title, { generator: "h2load", streams: 1, upstream: TO_H1, ...options });
+
+const H2_FRONT = { wire: { protocol: "h2", tls: true, key: "ec" }, connections: 8, streams: 32 };
+
+/** @type {Case[]} */
+export const PROXY_CASES = [
+  through("proxy-hello-1", "h1 → h1: hello, 1 connection", { connections: 1 }),
+  through("proxy-hello-64", "h1 → h1: hello, 64 connections", {}),
+  through("proxy-hello-256", "h1 → h1: hello, 256 connections", { connections: 256 }),
+  through("proxy-hello-1000", "h1 → h1: hello, 1,000 connections", { connections: 1000 }),
+  through("proxy-tls-hello", "h1 TLS → h1: hello, 64 connections", { wire: { protocol: "h1", tls: true, key: "ec" } }),
+  through("proxy-h2-hello", "h2 TLS → h1: hello, 8 connections, 32 streams each", H2_FRONT),
+  through("proxy-h2-h2-hello", "h2 TLS → h2: hello, 8 connections, 32 streams each", {
+    ...H2_FRONT,
+    upstream: { protocol: "h2" },
+  }),
+  ...Object.entries(SIZES).map(([size, bytes]) =>
+    through(`proxy-${size}`, `h1 → h1: ${size}`, {
+      path: `/${size}`,
+      body: filled(bytes),
+      connections: fitting(bytes),
+    }),
+  ),
+  through("proxy-echo-64k", "h1 → h1: POST echo 64k", {
+    path: "/echo",
+    body: pattern(65_536),
+    upload: pattern(65_536),
+    from: "echo",
+  }),
+];
+
+const ALL_CASES = [...H1_CASES, ...H2_CASES, ...TLS_CASES, ...PROXY_CASES];
 
 export const caseNamed = (name) => ALL_CASES.find((one) => one.name === name);
 

@@ -47,6 +47,18 @@ const TLS_TARGETS = [
   { case: "tls-memory-1m", impl: "percore", base: "nginx", figure: "cpu", most: NODE_20 ? 0.95 : 0.65 },
 ];
 
+/** @type {Target[]} */
+const PROXY_TARGETS = [
+  { case: "proxy-hello-64", impl: "percore", base: "nginx", figure: "cpu", most: 0.95 },
+  { case: "proxy-hello-64", impl: "percore", base: "haproxy", figure: "cpu", most: 0.95 },
+  { case: "proxy-hello-64", impl: "percore", base: "http-proxy", figure: "cpu", most: 0.2 },
+  { case: "proxy-hello-64", impl: "percore", base: "fast-proxy", figure: "cpu", most: 0.2 },
+  { case: "proxy-hello-64", impl: "percore", base: "undici", figure: "cpu", most: 0.2 },
+  { case: "proxy-tls-hello", impl: "percore", base: "nginx", figure: "cpu", most: 0.95 },
+  { case: "proxy-h2-hello", impl: "percore", base: "nginx", figure: "cpu", most: 1.2 },
+  { case: "proxy-64k", impl: "percore", base: "nginx", figure: "cpu", most: 1.2 },
+];
+
 /**
  * Measured and shown with the targets: the floor itself beside the same bases. A target below it cannot be hit by anybody.
  * @type {Target[]}
@@ -62,6 +74,10 @@ export const GATES = {
   h1: { targets: H1_TARGETS, context: H1_CONTEXT },
   h2: { targets: H2_TARGETS, context: [] },
   tls: { targets: TLS_TARGETS, context: [] },
+  proxy: {
+    targets: PROXY_TARGETS,
+    context: [{ case: "proxy-hello-64", impl: "haproxy-tcp", base: "nginx", figure: "cpu" }],
+  },
 };
 
 /** What must be measured, by case. @returns {Map<string, Set<string>>} */

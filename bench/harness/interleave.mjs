@@ -1,6 +1,8 @@
 // The heart of the method: per case all servers are up, and each round visits them one after the other (A B C, A B C), so that
 // what the machine does to one it does to its neighbours in the same round.
 
+import { percore } from "../peers/percore.mjs";
+import { LOAD_CPU } from "./machine.mjs";
 import { measure } from "./measure.mjs";
 import { checkAnswers } from "./probe.mjs";
 import { startServer } from "./servers.mjs";
@@ -32,6 +34,8 @@ export const measureCase = async (options) => {
   const { one, peers, rounds, restart, onProgress } = options;
   const cells = peers.map((peer) => ({ case: one.name, impl: peer.name, rounds: [], failures: [] }));
   const servers = new Map();
+  const origin = one.upstream === undefined ? undefined : await startOrigin();
+  const upstream = origin && { port: origin.port, protocol: one.upstream.protocol };
   try {
     for (let round = 1; round <= rounds; round++) {
       for (const [index, peer] of peers.entries()) {
@@ -40,7 +44,7 @@ export const measureCase = async (options) => {
         onProgress({ kind: "window", one, peer, round });
         try {
           const fresh = !servers.has(peer.name);
-          if (fresh) servers.set(peer.name, await startChecked(peer, one));
+          if (fresh) servers.set(peer.name, await startChecked(peer, one, upstream));
           const { group, port } = servers.get(peer.name);
           const figures = await measure({ ...options, group, port, warmup: warmupOf(peer, fresh, options) });
           cell.rounds.push({ round, ...figures });
@@ -59,13 +63,16 @@ export const measureCase = async (options) => {
       }
     }
   } finally {
-    await Promise.all([...servers.values()].map((server) => server.stop()));
+    await Promise.all([...servers.values(), ...(origin ? [origin] : [])].map((server) => server.stop()));
   }
   return cells;
 };
 
-const startChecked = async (peer, one) => {
-  const server = await startServer(peer, { wire: one.wire });
+/** What the proxies are in front of: ours, beside the load. */
+const startOrigin = () => startServer({ ...percore[0], binary: process.execPath }, { cpus: String(LOAD_CPU) });
+
+const startChecked = async (peer, one, upstream) => {
+  const server = await startServer(peer, { wire: one.wire, upstream });
   try {
     await checkAnswers(server.port, one);
   } catch (error) {

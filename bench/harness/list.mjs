@@ -1,12 +1,12 @@
 // `npm run bench -- list`: what could be measured here, and what not and why.
 import { peersOf } from "../peers/index.mjs";
-import { H1_CASES, H2_CASES, TLS_CASES } from "./cases.mjs";
+import { H1_CASES, H2_CASES, PROXY_CASES, TLS_CASES } from "./cases.mjs";
 import { findPeers } from "./servers.mjs";
 import { align, bold, dim } from "./table.mjs";
 
 /** @returns {Promise<number>} the exit status */
 export const runList = async ({ ours }) => {
-  for (const [kind, cases] of Object.entries({ h1: H1_CASES, h2: H2_CASES, tls: TLS_CASES }))
+  for (const [kind, cases] of Object.entries({ h1: H1_CASES, h2: H2_CASES, tls: TLS_CASES, proxy: PROXY_CASES }))
     await listSuite(kind, cases, ours);
   return 0;
 };

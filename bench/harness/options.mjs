@@ -8,6 +8,8 @@ npm run bench -- <command> [options]
   h1               measure HTTP/1.1: ours, its peers and the floors
   h2               measure HTTP/2 in the clear, by prior knowledge (h2load)
   tls              measure HTTPS: hello, bodies, handshakes (h2load, openssl s_time)
+  proxy            measure reverse proxies in front of an origin on the load's processor
+  all              h1, h2, tls and proxy, one after the other
   cores            one and all workers; uneven work beside a work-stealing runtime
   idle             memory of 10,000 idle keep-alive connections
   report [FILE]    make the HTML page from a result (the newest by default)

@@ -10,7 +10,7 @@ const SCHEMA = 1;
 const stamp = (date) => date.toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
 
 /**
- * @param {"h1" | "h2" | "tls" | "cores" | "idle"} kind
+ * @param {"h1" | "h2" | "tls" | "proxy" | "cores" | "idle"} kind
  * @param {object} content
  * @param {string | undefined} out the file's name when the user chose one
  * @returns {string} the file's path

@@ -16,13 +16,25 @@ const CLEAR = { protocol: "h1", tls: false };
 
 /**
  * @param {import("../peers/index.mjs").Peer & { binary: string }} peer one that was found
- * @param {{ workers?: number, cpus?: string, env?: Record<string, string>, wire?: import("./cases.mjs").Wire }} options
+ * @param {{ workers?: number, cpus?: string, env?: Record<string, string>, wire?: import("./cases.mjs").Wire,
+ *   upstream?: { port: number, protocol: "h1" | "h2" } }} options `upstream`: where a proxy finds its origin
  */
-export const startServer = async (peer, { workers = 1, cpus = String(SERVER_CPU), env = {}, wire = CLEAR } = {}) => {
+export const startServer = async (
+  peer,
+  { workers = 1, cpus = String(SERVER_CPU), env = {}, wire = CLEAR, upstream } = {},
+) => {
   const scratch = mkdtempSync(join(scratchRoot, `${peer.name}-`));
   const port = await freePort();
   const files = wire.tls ? await certificate(wire.key) : {};
-  const plan = peer.start({ binary: peer.binary, port, scratch, workers, www: WWW, wire: { ...wire, ...files } });
+  const plan = peer.start({
+    binary: peer.binary,
+    port,
+    scratch,
+    workers,
+    www: WWW,
+    wire: { ...wire, ...files },
+    upstream,
+  });
   const started = start(plan.command, { cpus, cwd: plan.cwd, env: { WWW, ...plan.env, ...env } });
   const end = async () => {
     await stop(started);

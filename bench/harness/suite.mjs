@@ -1,8 +1,8 @@
-// `npm run bench -- h1` (h2, tls): all cases, all peers, a table after each case, a JSON file and a page at the end.
+// `npm run bench -- h1` (h2, tls, proxy): all cases, all peers, a table after each case, a JSON file and a page at the end.
 import { peersOf } from "../peers/index.mjs";
 import { writePage } from "../report/page.mjs";
 import { buildLoad } from "./build.mjs";
-import { H1_CASES, H2_CASES, TLS_CASES, writeInputs } from "./cases.mjs";
+import { H1_CASES, H2_CASES, PROXY_CASES, TLS_CASES, writeInputs } from "./cases.mjs";
 import { evaluateTargets, GATES, gateTable, neededFor } from "./gate.mjs";
 import { measureCase } from "./interleave.mjs";
 import { requireMachine } from "./machine.mjs";
@@ -11,9 +11,9 @@ import { writeResult } from "./results.mjs";
 import { findPeers } from "./servers.mjs";
 import { bold, caseTable, dim, figure, Progress } from "./table.mjs";
 
-const CASES = { h1: H1_CASES, h2: H2_CASES, tls: TLS_CASES };
+const CASES = { h1: H1_CASES, h2: H2_CASES, tls: TLS_CASES, proxy: PROXY_CASES };
 
-/** @param {"h1" | "h2" | "tls"} kind @returns {Promise<number>} the exit status */
+/** @param {"h1" | "h2" | "tls" | "proxy"} kind @returns {Promise<number>} the exit status */
 export const runSuite = async (kind, options) => {
   requireMachine();
   const { targets, context } = GATES[kind];

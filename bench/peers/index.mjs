@@ -11,6 +11,7 @@ import { nghttpd } from "./nghttpd.mjs";
 import { nginx } from "./nginx.mjs";
 import { nodeHttp } from "./node-http.mjs";
 import { percore, percoreBefore } from "./percore.mjs";
+import { proxies } from "./proxies.mjs";
 
 /**
  * @typedef {object} Peer
@@ -23,7 +24,8 @@ import { percore, percoreBefore } from "./percore.mjs";
  *
  * @typedef {{ binary: string, version: string } | { absent: string }} Found
  * @typedef {import("../harness/cases.mjs").Wire & { cert?: string, key?: string }} StartWire files in PEM where `tls`
- * @typedef {{ binary: string, port: number, scratch: string, workers: number, www: string, wire: StartWire }} StartOptions
+ * @typedef {{ binary: string, port: number, scratch: string, workers: number, www: string, wire: StartWire,
+ *   upstream?: { port: number, protocol: "h1" | "h2" } }} StartOptions
  */
 
 const PEERS = {
@@ -33,12 +35,9 @@ const PEERS = {
 };
 
 /**
- * @param {"h1" | "h2" | "tls"} kind
+ * @param {"h1" | "h2" | "tls" | "proxy"} kind
  * @param {string | undefined} before another checkout of ours to compare with
  * @returns {Peer[]}
  */
-export const peersOf = (kind, before) => [
-  ...percore,
-  ...(before === undefined ? [] : percoreBefore(before)),
-  ...PEERS[kind],
-];
+export const peersOf = (kind, before) =>
+  kind === "proxy" ? proxies : [...percore, ...(before === undefined ? [] : percoreBefore(before)), ...PEERS[kind]];

@@ -11,7 +11,7 @@ import { PAGE, PALETTE, PICTURE } from "./style.mjs";
 
 /** The case whose picture is written as a file of its own. */
 const COVER_CASE = "hello-64";
-const TITLES = { h1: "HTTP/1.1", h2: "HTTP/2", tls: "HTTPS" };
+const TITLES = { h1: "HTTP/1.1", h2: "HTTP/2", tls: "HTTPS", proxy: "Reverse proxies" };
 
 /** @returns {string} the page's path, beside the result */
 export const writePage = (file) => {
