@@ -2,6 +2,7 @@
 import type { Account, Lease, Stream } from "@percore/core";
 import {
   type Body,
+  type BodyOwner,
   type BodyReceiver,
   type ConnectionInfo,
   type Context,
@@ -12,6 +13,7 @@ import {
   HttpError,
   type HttpVersion,
   hasNoContent,
+  IncomingBody,
   NO_FIELDS,
   reasonOf,
 } from "@percore/http";
@@ -22,7 +24,6 @@ import type { Scheduled } from "../connection/schedule.ts";
 import { type TunnelOwner, TunnelStream } from "../connection/tunnel.ts";
 import { ErrorCode } from "../errors.ts";
 import type { ServerConnection } from "./connection.ts";
-import { RequestBody } from "./request-body.ts";
 
 // What of the response has been given.
 const FRESH = 0;
@@ -32,10 +33,10 @@ const ABORTED = 3;
 
 const ERROR_FIELDS: FieldList = Object.freeze(["content-type", "text/plain"]);
 
-export class ServerExchange implements Exchange, Scheduled, Account, TunnelOwner {
+export class ServerExchange implements Exchange, Scheduled, Account, BodyOwner, TunnelOwner {
   readonly id: number;
   readonly head: RequestHead;
-  readonly requestBody: RequestBody | null;
+  readonly requestBody: IncomingBody | null;
   // The stream (RFC 9113 §5.1): who has ended his side, and whether it is gone.
   peerEnded: boolean;
   weEnded = false;
@@ -83,8 +84,9 @@ export class ServerExchange implements Exchange, Scheduled, Account, TunnelOwner
     this.#awaitsContinue = head.expectsContinue && !peerEnded;
     if (peerEnded && head.method !== "CONNECT") this.requestBody = null;
     else {
-      const { arena } = connection.server;
-      const body = new RequestBody(arena, head.contentLength, this, (error) => connection.handlerFailed(this, error));
+      const body = new IncomingBody(connection.server.arena, head.contentLength);
+      body.owner = this;
+      body.account = this;
       this.requestBody = body;
       if (peerEnded) body.end(null);
     }
@@ -141,6 +143,7 @@ export class ServerExchange implements Exchange, Scheduled, Account, TunnelOwner
     }
     this.#awaitsContinue = false;
     body.attach(receiver);
+    body.flush();
   }
 
   pauseBody(): void {
@@ -153,11 +156,17 @@ export class ServerExchange implements Exchange, Scheduled, Account, TunnelOwner
 
   abandonBody(): void {
     this.requestBody?.abandon();
+    this.requestBody?.discard();
   }
 
   /** Bytes of the body were let go of: the peer may send as many more. */
   credit(bytes: number): void {
     this.#connection.credit(this, bytes);
+  }
+
+  /** What the body's receiver throws is the handler's failure. */
+  receiverFailed(error: unknown): void {
+    this.#connection.handlerFailed(this, error);
   }
 
   // — response —
@@ -315,7 +324,7 @@ export class ServerExchange implements Exchange, Scheduled, Account, TunnelOwner
 
   // — for the tunnel —
 
-  get incoming(): RequestBody | null {
+  get incoming(): IncomingBody | null {
     return this.requestBody;
   }
 
