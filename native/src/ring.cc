@@ -72,8 +72,11 @@ std::unique_ptr<UringDriver> UringDriver::Open(uint32_t sq_entries, uint32_t cq_
     FailMemlock(failure, "register", needed);
     return nullptr;
   } else if (error < 0) {
+    // Registering worked: with these two it is io_uring_enter that is not to be used.
+    const bool forbidden = error == -EPERM || error == -ENOSYS;
     Fail(failure, "probe", error,
-         "a multishot receive with provided buffers does not work on this kernel (6.1 is needed)");
+         forbidden ? "io_uring_enter refused: forbidden by seccomp"
+                   : "a multishot receive with provided buffers does not work on this kernel (6.1 is needed)");
     return nullptr;
   }
   driver->counters_ = Counters{};
