@@ -30,6 +30,6 @@ export class Codec {
     this.texts = new TextCache(this.machine.bytes);
     this.heads = new HeadEncoder(this.machine);
     this.bodies = new BodyEncoder(this.machine);
-    this.requests = new RequestEncoder(arena);
+    this.requests = new RequestEncoder(this.machine);
   }
 }

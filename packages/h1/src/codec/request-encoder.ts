@@ -1,13 +1,18 @@
 // request-encoder.ts — request heads as bytes, written anew: Host first, then the caller's fields, then what frames the
 // message and speaks of the connection, which is nobody's but ours to say (RFC 9112 §3, §6.1, RFC 9110 §7.6.1).
-import { type Arena, assert, RESERVE_BYTES_MAX, type Stream } from "@percore/core";
+import { assert, RESERVE_BYTES_MAX, type Stream } from "@percore/core";
 import { type ClientRequest, equalsLower, HttpError, isFieldValue, isToken } from "@percore/http";
 import { linesBound, putLine, putNumber, putText } from "./field-lines.ts";
+import { KnownLines } from "./known-lines.ts";
+import type { Machine } from "./machine.ts";
 import { isAuthority } from "./request-head.ts";
 
 /** Largest head that is sent. Servers refuse smaller ones. */
 const HEAD_BYTES_MAX = 65_536;
-/** Spaces, version, line ends, and the lines about framing and connection, without the names of protocols in them. */
+/**
+ * Spaces, version, line ends, and the lines about framing and connection, without the names of protocols in them; with
+ * more than the 15 bytes that copying a known line over-writes.
+ */
 const CONSTANT_BYTES_MAX = 192;
 
 /** Methods whose meaning is in their content: without any they say so (RFC 9110 §8.6). */
@@ -15,11 +20,13 @@ const EXPECTS_CONTENT: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
 export class RequestEncoder {
   readonly #u8: Uint8Array;
+  readonly #known: KnownLines;
   /** The authority that was checked last: connections of one upstream send the same again and again. */
   #authority = "";
 
-  constructor(arena: Arena) {
-    this.#u8 = arena.u8;
+  constructor(machine: Machine) {
+    this.#u8 = machine.arena.u8;
+    this.#known = new KnownLines(machine);
   }
 
   /**
@@ -37,7 +44,7 @@ export class RequestEncoder {
     const bound = target + linesBound(request.fields) + CONSTANT_BYTES_MAX;
     if (bound <= RESERVE_BYTES_MAX) {
       const at = stream.reserve(bound);
-      stream.commit(putHead(this.#u8, at, request) - at);
+      stream.commit(putHead(this.#u8, at, request, this.#known) - at);
       return;
     }
     if (bound > HEAD_BYTES_MAX) {
@@ -47,7 +54,7 @@ export class RequestEncoder {
       );
     }
     const bytes = new Uint8Array(bound);
-    stream.writeBytes(bytes.subarray(0, putHead(bytes, 0, request)));
+    stream.writeBytes(bytes.subarray(0, putHead(bytes, 0, request, null)));
   }
 }
 
@@ -63,19 +70,19 @@ const checkLine = ({ method, path, authority, upgrade, bodyLength }: ClientReque
 
 const SLASH = 0x2f;
 
-const putHead = (u8: Uint8Array, start: number, request: ClientRequest): number => {
+/** @param known lines that may be copied; null where `u8` is not the arena */
+const putHead = (u8: Uint8Array, start: number, request: ClientRequest, known: KnownLines | null): number => {
   const { method, path, authority, fields, bodyLength } = request;
   let at = putText(u8, start, method);
   u8[at] = 0x20;
   at = putTarget(u8, at + 1, method === "CONNECT" ? authority : path);
-  at = putText(u8, at, " HTTP/1.1\r\nhost: ");
-  at = putText(u8, at, authority);
-  at = putText(u8, at, "\r\n");
+  at = putText(u8, at, " HTTP/1.1\r\n");
+  at = known === null ? putLine(u8, at, "host", authority) : known.put(at, "host", authority);
   let asksTrailers = false;
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index];
     if (isOurs(name)) asksTrailers = judgeOurs(name, fields[index + 1]);
-    at = putLine(u8, at, name, fields[index + 1]);
+    at = known === null ? putLine(u8, at, name, fields[index + 1]) : known.put(at, name, fields[index + 1]);
   }
   at = putConnection(u8, at, request.upgrade, asksTrailers);
   if (bodyLength > 0 || (bodyLength === 0 && EXPECTS_CONTENT.has(method))) {

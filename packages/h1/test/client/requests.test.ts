@@ -57,6 +57,38 @@ t.test("heads are written anew", async (t) => {
   }
 });
 
+t.test("lines that came before are the same lines, others are others", async (t) => {
+  // Same lengths, same last and middle character: they share a place in the store.
+  const lists: string[][] = [
+    ["x-a", "1b3d5"],
+    ["x-a", "2b3e5"],
+    ["x-b", "1b3d5"],
+    ["X-A", "1b3d5"],
+    ["x-a", ""],
+    ["x-long", "y".repeat(230)],
+    ["x-long", "y".repeat(231)],
+    ["x-long", "z".repeat(400)],
+    ["x-a", "1b3d5", "x-a", "1b3d5", "x-a", "2b3e5"],
+    ["x-byte", "\xff"],
+  ];
+  const rig = clientRig();
+  for (let round = 0; round < 4; round += 1) {
+    for (const list of [...lists, ...lists.flatMap((list) => [list, list, list])]) {
+      const { heard } = rig.request({ authority: round % 2 === 0 ? "a" : "b", fields: [...list] });
+      const lines = list.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${list[at + 1]}\r\n`] : []));
+      const want = `GET / HTTP/1.1\r\nhost: ${round % 2 === 0 ? "a" : "b"}\r\n${lines.join("")}\r\n`;
+      const got = rig.server.text();
+      if (got !== want) t.equal(got, want);
+      rig.server.send(OK);
+      if (!heard.finished) t.fail("no answer");
+    }
+  }
+  for (let time = 0; time < 3; time += 1) {
+    t.throws(() => rig.request({ fields: ["x-a", "\n"] }), { code: "ERR_FIELD_INVALID" }, "a bad line stays bad");
+  }
+  await rig.finish();
+});
+
 t.test("large heads", async (t) => {
   for (const size of [1000, 16_000, 16_384, 20_000, 65_000]) {
     const rig = clientRig();
