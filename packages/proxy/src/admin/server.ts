@@ -27,10 +27,11 @@ export class AdminServer {
     this.#token = typeof config === "string" ? null : (config.token ?? null);
   }
 
-  /** Where it listens; null while it does not. */
-  get port(): number | null {
-    const address = this.#server?.address();
-    return typeof address === "object" && address !== null ? address.port : null;
+  /** Where it listens, "127.0.0.1:9000" or a path; null while it does not. */
+  get address(): string | null {
+    const address = this.#server?.address() ?? null;
+    if (address === null || typeof address === "string") return address;
+    return address.family === "IPv6" ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
   }
 
   /** @throws what listening is refused for. */

@@ -9,6 +9,7 @@ import { routesOf } from "../config/routes-of.ts";
 import { type ConfigInput, jsonSchema } from "../config/schema.ts";
 import { makeForwarder } from "../forward/make-forwarder.ts";
 import { isProxyWorker, joinProxy, startProxy } from "../run/start.ts";
+import { type DemoOptions, demoConfig, demoMenu, startUpstreams } from "./demo.ts";
 import { describeRoutes, greeting } from "./describe.ts";
 
 interface RunFlags {
@@ -48,6 +49,7 @@ const program = (name: string): Command => {
   const command = new Command(name)
     .description("Percore's reverse proxy")
     .version(manifest.version)
+    .enablePositionalOptions()
     .showHelpAfterError()
     .option(
       "-c, --config <file>",
@@ -71,7 +73,39 @@ const program = (name: string): Command => {
     .command("schema")
     .description("print the JSON Schema of the configuration, for editors")
     .action(() => void process.stdout.write(`${JSON.stringify(jsonSchema(), null, 2)}\n`));
+  command
+    .command("demo")
+    .description("run the proxy before two small servers, to try it")
+    .option("-p, --port <number>", "port of plain HTTP; https is 443 above it", "3000")
+    .option("--cert <file>", "certificate for https")
+    .option("--key <file>", "its key")
+    .option("-w, --workers <number>", 'threads, or "auto" for one per processor', "1")
+    .addOption(
+      new Option("--driver <name>", "how to talk to the kernel").choices(["auto", "uring", "poll"]).default("auto"),
+    )
+    .action((flags: DemoFlags) => runDemo(flags));
   return command;
+};
+
+type DemoFlags = Omit<DemoOptions, "port" | "workers"> & { readonly port: string; readonly workers: string };
+
+const runDemo = async ({ port, workers, ...others }: DemoFlags): Promise<void> => {
+  if (!(/^\d+$/.test(port) && Number(port) <= 65_000)) throw new Error("--port is a number from 0 to 65000");
+  const upstreams = await startUpstreams();
+  const input = demoConfig({ ...others, port: Number(port), workers: workersOf(workers) }, upstreams.addresses);
+  const loaded: LoadedConfig = { ...checkConfig(input), kind: "data", file: "demo" };
+  const proxy = await startProxy(loaded, { makeForwarder });
+  const { workers: up } = await proxy.control.status();
+  const places = (up[0]?.listeners ?? [])
+    .flatMap(({ addresses }) => addresses)
+    .map((place) => place.replace("[::]", "localhost"));
+  process.stdout.write(greeting(loaded, up));
+  const [http, https] = places;
+  process.stdout.write(
+    demoMenu(`http://${http}`, https === undefined ? null : `https://${https}`, `http://${proxy.adminAddress}`),
+  );
+  await proxy.closed;
+  upstreams.close();
 };
 
 const runProxy = async (flags: RunFlags): Promise<void> => {
@@ -100,20 +134,24 @@ const withFlags = (loaded: LoadedConfig, flags: RunFlags): LoadedConfig => {
   const { workers, driver, log, admin, from, to } = flags;
   if (from !== undefined && to === undefined) throw new Error('--from goes with --to; in a file it is "listen"');
   if (admin !== undefined) expectGood("--admin", admin, listenError(admin));
-  const count = workers === undefined || workers === "auto" ? workers : Number(workers);
-  if (typeof count === "number" && !(Number.isInteger(count) && count >= 1 && count <= 64)) {
-    throw new Error('--workers is a number from 1 to 64, or "auto"');
-  }
+  const count = workers === undefined ? undefined : workersOf(workers);
   return {
     ...loaded,
     config: {
       ...loaded.config,
-      ...(count === undefined ? {} : { workers: count as number | "auto" }),
+      ...(count === undefined ? {} : { workers: count }),
       ...(driver === undefined ? {} : { driver }),
       ...(log === undefined ? {} : { accessLog: log }),
       ...(admin === undefined ? {} : { admin }),
     },
   };
+};
+
+const workersOf = (text: string): number | "auto" => {
+  if (text === "auto") return text;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= 64) return count;
+  throw new Error('--workers is a number from 1 to 64, or "auto"');
 };
 
 const check = async (file: string | undefined, quiet: boolean): Promise<void> => {

@@ -10,6 +10,7 @@ type Route = Config["routes"][number];
 
 /** What of a configuration can refer to each other; a route that is wrong in itself is null. */
 export interface Referring {
+  readonly listen?: Config["listen"];
   readonly upstreams: object;
   readonly rateLimits: object;
   readonly routes: readonly (Route | null)[];
@@ -19,6 +20,7 @@ export interface Referring {
 export const crossCheck = (config: Referring): Problem[] => [
   ...config.routes.flatMap((route, index) => (route === null ? [] : routeProblems(config, route, ["routes", index]))),
   ...repeatedNames(config),
+  ...repeatedAddresses(config.listen),
 ];
 
 /** What may answer a request; a route has one of them. */
@@ -133,6 +135,20 @@ const unknownParameter = (name: string, parameters: readonly string[], known: re
         ? "the route's path has no parameters"
         : `the route's path has ${parameters.map((one) => `{${one}}`).join(", ")}`;
   return `there is no {${name}}; ${hint}`;
+};
+
+/** Listeners are known by their addresses as they are written. */
+const repeatedAddresses = (listen: Config["listen"] | undefined): Problem[] => {
+  const seen = new Set<string>();
+  return (Array.isArray(listen) ? listen : []).flatMap((one, index) => {
+    const address = typeof one === "string" ? one : one.address;
+    if (!seen.has(address)) {
+      seen.add(address);
+      return [];
+    }
+    const at = typeof one === "string" ? [] : ["address"];
+    return [{ path: ["listen", index, ...at], message: "it listens on this address already" }];
+  });
 };
 
 const repeatedNames = ({ routes }: Referring): Problem[] => {

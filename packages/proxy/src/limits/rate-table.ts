@@ -31,7 +31,7 @@ export const monotonicMs: SharedClock = () => {
 
 /**
  * The guarantee: over all workers of the process, no key is given more than `burst + perSecond × t` tokens in any span of t
- * seconds, and none is refused a token that its bucket has. It ends where more than KEYS_MAX keys have buckets that are
+ * seconds, and none is refused a token that its bucket has. It ends where more than RATE_KEYS_MAX keys have buckets that are
  * not full: the ones nearest to full are then forgotten (`evicted` counts them), and begin full again.
  *
  * A bucket is one number, the time at which it will be full again (GCRA): a key whose time has passed needs no entry.

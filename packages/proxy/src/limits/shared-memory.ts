@@ -7,7 +7,7 @@ import type { HashSeed } from "./key-hash.ts";
 export const WAYS = 8;
 const SETS = 8_192;
 /** Keys with a bucket at a time; above it those are forgotten that are nearest to full. */
-export const KEYS_MAX: number = SETS * WAYS;
+export const RATE_KEYS_MAX: number = SETS * WAYS;
 /** Workers that can count requests in flight. */
 export const WORKERS_MAX = 64;
 const FLIGHT_SETS = 1_024;

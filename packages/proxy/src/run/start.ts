@@ -24,6 +24,8 @@ export interface StartOptions {
 /** A proxy that runs. */
 export interface RunningProxy {
   readonly control: Control;
+  /** Where the admin API listens; null where there is none. */
+  readonly adminAddress: string | null;
   /** Resolves when nothing of it is left. */
   readonly closed: Promise<void>;
 }
@@ -68,7 +70,8 @@ export const startProxy = async (loaded: LoadedConfig, options: StartOptions): P
   const runOptions: RunOptions = {
     workers: config.workers,
     cpus: config.cpus as RunOptions["cpus"],
-    driver: config.driver,
+    // "auto" is also what PERCORE_DRIVER may decide, which an option would overrule.
+    driver: config.driver === "auto" ? undefined : config.driver,
     drainMs: config.drain,
     setuid: config.user,
     entry,
@@ -87,7 +90,7 @@ export const startProxy = async (loaded: LoadedConfig, options: StartOptions): P
     forget?.();
     await admin?.close();
   });
-  return { control, closed };
+  return { control, adminAddress: admin?.address ?? null, closed };
 };
 
 /** As nginx has them: HUP reads the configuration again, USR1 reopens the logs, USR2 hands over to a new process. */

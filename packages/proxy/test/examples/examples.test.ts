@@ -7,6 +7,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import { planOf } from "../../src/config/plan-of.ts";
 import { routesOf } from "../../src/config/routes-of.ts";
 import { jsonSchema } from "../../src/config/schema.ts";
+import { FLIGHT_KEYS_MAX, RATE_KEYS_MAX } from "../../src/limits/shared-memory.ts";
+import { REASONS } from "../../src/plan.ts";
 import { testProxy } from "../../src/testing/index.ts";
 import { get, namedServer, Program } from "../run/program.ts";
 
@@ -39,6 +41,11 @@ t.test("the README's program", async (t) => {
   t.equal((await get({ port, path: "/hello/you" })).body, "hello you\n");
   t.equal((await get({ port, path: "/x" })).body, "app /x");
   t.equal(await running.exit("SIGTERM"), 0);
+});
+
+t.test("figures of the README are the program's", async (t) => {
+  for (const figure of [RATE_KEYS_MAX, FLIGHT_KEYS_MAX]) t.match(readme, `${figure.toLocaleString("en")} keys`);
+  for (const reason of Object.keys(REASONS)) t.match(readme, `\`${reason}\``);
 });
 
 t.test("the README's test of a configuration", async (t) => {
