@@ -50,7 +50,8 @@ const settingsOf = (options: H1ClientOptions): H1ClientSettings => {
 };
 
 const decide = (options: H1ClientOptions): H1ClientSettings => {
-  const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.limits };
+  // What is known of one client's responses serves another's of the very same limits.
+  const limits = options.limits === undefined ? DEFAULT_CLIENT_LIMITS : { ...DEFAULT_CLIENT_LIMITS, ...options.limits };
   checkRange("limits.headBytesMax", limits.headBytesMax, 1, HEAD_BYTES_MAX_MAX);
   checkRange("limits.fieldsMax", limits.fieldsMax, 1, FIELDS_MAX_MAX);
   checkRange("limits.informsMax", limits.informsMax, 0, Number.MAX_SAFE_INTEGER);

@@ -19,6 +19,7 @@ import type { Deadlines } from "../connection/deadlines.ts";
 import { StepBody } from "../connection/step-body.ts";
 import type { H1ErrorCode } from "../errors.ts";
 import type { H1ClientExchange } from "./exchange.ts";
+import { type KnownResponse, KnownResponses } from "./known-responses.ts";
 
 /** What a reader needs of its connection. */
 export interface ReaderOwner {
@@ -46,6 +47,9 @@ export class ResponseReader {
   readonly #timeouts: ClientTimeouts;
   readonly #parser: MessageParser;
   readonly #step: StepBody;
+  readonly #known: KnownResponses;
+  /** Bytes to come of the body behind a known head: they are all of them body, and nobody need look at them. */
+  #plainLeft = 0;
   /** Behind the present step's message: the address, and how many bytes of the lease are left. */
   #next = 0;
   #rest = 0;
@@ -57,11 +61,13 @@ export class ResponseReader {
     this.#timeouts = timeouts;
     this.#parser = new MessageParser(codec.machine, L.TYPE_RESPONSE, limits.fieldsMax, limits.headBytesMax);
     this.#step = new StepBody(codec.machine);
+    this.#known = KnownResponses.of(codec);
   }
 
   /** The next bytes answer this exchange. */
   begin(exchange: H1ClientExchange): void {
     this.untilClose = false;
+    this.#plainLeft = 0;
     this.#parser.answerTo = exchange.answerTo;
   }
 
@@ -75,13 +81,20 @@ export class ResponseReader {
     let at = lease.offset;
     const end = at + lease.length;
     this.#step.lease = lease;
-    while (at < end && this.#owner.isReading(exchange)) at = this.#stepOn(exchange, at, end);
+    while (at < end && this.#owner.isReading(exchange)) {
+      if (this.#plainLeft > 0) at = this.#readPlain(exchange, lease, at, end);
+      else at = this.#stepOn(exchange, lease, at, end);
+    }
     this.#step.lease = null;
   }
 
   /** Parses to the end of the message or of the bytes, and lets the receiver have it. Returns where to go on. */
-  #stepOn(exchange: H1ClientExchange, at: number, end: number): number {
+  #stepOn(exchange: H1ClientExchange, lease: Lease, at: number, end: number): number {
     const parser = this.#parser;
+    if (exchange.body === null && parser.idle) {
+      const known = this.#known.find(at, end - at, exchange.answerTo, this.#limits);
+      if (known !== null) return this.#openKnown(exchange, known, lease, at + known.size, end);
+    }
     const { machine } = this.#codec;
     const step = parser.step(at, end - at);
     this.#next = at + parser.consumed;
@@ -155,6 +168,7 @@ export class ResponseReader {
     const length = responseLengthOf(machine, record, status, exchange.answerTo);
     this.untilClose = length === LENGTH_UNTIL_CLOSE;
     if (this.untilClose || !keepsAlive(machine, record, status)) this.#owner.leave();
+    else if (length >= 0 && i32[L.PAUSE_HEAD] === 0) this.#learn(exchange, status, length);
     const body = new IncomingBody(machine.arena, Math.max(length, -1));
     this.#step.begin();
     this.#step.take();
@@ -172,7 +186,49 @@ export class ResponseReader {
     this.#passBody(exchange, body, step, trailers);
   }
 
+  /** The head that the control block describes is a plain one. */
+  #learn(exchange: H1ClientExchange, status: number, length: number): void {
+    const { machine } = this.#codec;
+    const { i32, u8 } = machine.arena;
+    if (u8[this.#parser.record + L.PARSER_MINOR] !== 1) return;
+    const { answerTo } = exchange;
+    this.#known.learn(i32[L.BASE], responseHeadBytes(machine), machine.tapeBase, i32[L.FIELDS], {
+      status,
+      length,
+      answerTo,
+      limits: this.#limits,
+    });
+  }
+
+  /** A head that came before: nothing of it has to be looked at again. Returns where to go on. */
+  #openKnown(exchange: H1ClientExchange, known: KnownResponse, lease: Lease, at: number, end: number): number {
+    const { status, length } = known;
+    const fields = known.fields as TapeFields;
+    const body = new IncomingBody(this.#codec.machine.arena, length);
+    this.#owner.deadlines.setRead(this.#timeouts.receiveMs);
+    exchange.beginResponse(fields, body);
+    this.#owner.tell(() => exchange.receiver.onHead(status, fields, length));
+    if (!this.#owner.isReading(exchange)) return at;
+    body.attachIn(null, exchange.receiver);
+    this.#plainLeft = length;
+    if (length > 0 && at === end) return at;
+    return this.#readPlain(exchange, lease, at, end);
+  }
+
   // — bodies —
+
+  /** Hands on, or keeps, bytes that are known to be the body's. Returns where to go on. */
+  #readPlain(exchange: H1ClientExchange, lease: Lease, at: number, end: number): number {
+    const body = exchange.body as IncomingBody;
+    const size = Math.min(this.#plainLeft, end - at);
+    this.#plainLeft -= size;
+    this.#owner.deadlines.setRead(this.#timeouts.receiveMs);
+    if (size > 0) body.push(lease, at, size);
+    if (this.#plainLeft > 0 || !this.#owner.isReading(exchange)) return at + size;
+    if (at + size < end) this.#owner.leave();
+    this.#owner.responseWhole(exchange, null);
+    return at + size;
+  }
 
   #readBody(exchange: H1ClientExchange, body: IncomingBody, step: number, at: number): void {
     const { machine } = this.#codec;

@@ -65,6 +65,23 @@ const fuzzClient = async (seed: number): Promise<void> => {
     pauses: choice.rarely(4),
     style: choice.number(100),
   }));
+  if (choice.rarely(3)) {
+    // The same again and again, later ones with a byte changed: what is remembered of the first must not show.
+    const [first] = plan;
+    for (let count = 3 + choice.number(3); plan.length < count; ) plan.push(first);
+    for (const [at, round] of plan.entries()) {
+      const cut = choice.number(first.bytes.length + 1);
+      const changed =
+        first.bytes.slice(0, cut) +
+        choice.one(["", "a", "0", "1", " ", "\r\n"]) +
+        first.bytes.slice(cut + choice.number(2));
+      plan[at] = {
+        ...first,
+        asked: choice.rarely(6) ? round.asked : first.asked,
+        bytes: choice.rarely(5) ? changed : first.bytes,
+      };
+    }
+  }
   const ways: ((size: number) => number[])[] = [() => [], (size) => somewhere(choice, size)];
   if (choice.rarely(3)) ways.push(singly);
   for (const [way, cutsOf] of ways.entries()) {
