@@ -216,6 +216,10 @@ export class H2ClientExchange implements ClientExchange, Sending, Account, BodyO
   }
 
   tunnelFile(fd: number, offset: number, length: number, done: (error: Error | null, sent: number) => void): void {
+    if (this.closed || this.hasEnded) {
+      done(new HttpError("ERR_EXCHANGE_CLOSED", "the tunnel's own side has ended"), 0);
+      return;
+    }
     this.#queue.pushFile(fd, offset, length, done);
     this.#owner.ready(this);
   }

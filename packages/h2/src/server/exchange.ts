@@ -337,6 +337,10 @@ export class ServerExchange implements Exchange, Scheduled, Account, BodyOwner, 
   }
 
   tunnelFile(fd: number, offset: number, length: number, done: (error: Error | null, sent: number) => void): void {
+    if (this.closed || this.#state !== BEGUN) {
+      done(new HttpError("ERR_EXCHANGE_CLOSED", "the tunnel's own side has ended"), 0);
+      return;
+    }
     this.#queue.pushFile(fd, offset, length, done);
     this.#connection.ready(this);
   }

@@ -518,6 +518,21 @@ t.test("a tunnel sends files, and one that is shorter than promised ends the con
   closeSync(fd);
 });
 
+t.test("nothing leaves a tunnel behind its end", async (t) => {
+  const rig = new ClientRig();
+  const heard = rig.request(connectTo());
+  rig.send(rig.head(1, false));
+  heard.stream?.attach(new TunnelEnd());
+  heard.stream?.end();
+  const codes: unknown[] = [];
+  heard.stream?.sendFile(0, 0, 10, (error) => codes.push((error as Error & { code: string }).code));
+  heard.stream?.writeBytes(Buffer.from("late"));
+  heard.stream?.flush();
+  t.same(codes, ["ERR_EXCHANGE_CLOSED"]);
+  t.same([rig.data(1), rig.ended(1)], ["", true]);
+  await rig.finish();
+});
+
 t.test("a tunnel's writer hears when what it queued has gone, if that was too much", async (t) => {
   const rig = new ClientRig({ limits: { writeBufferBytes: 10_000 } });
   const heard = rig.request(connectTo());
