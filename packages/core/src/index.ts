@@ -46,5 +46,5 @@ export type { DrainCallback, SharedBuffer } from "./workers/member.ts";
 export { type Main, type RunOptions, run, type WorkerContext } from "./workers/run.ts";
 export { Running } from "./workers/running.ts";
 export type { RunEvent } from "./workers/supervisor.ts";
-export { acquireListener, onDrain, shareBuffer, sharedBuffers } from "./workers/thread.ts";
+export { acquireListener, isSupervised, onDrain, shareBuffer, sharedBuffers } from "./workers/thread.ts";
 export type { SlotState, WorkerReport } from "./workers/worker-slot.ts";

@@ -1,6 +1,6 @@
 // server.ts — what serve() returns: where it listens, how it is doing, how it ends.
-import { isMainThread, workerData } from "node:worker_threads";
-import { currentRuntime, type DriverReport, type PeerAddress, type Running, run } from "@percore/core";
+import { isMainThread } from "node:worker_threads";
+import { currentRuntime, type DriverReport, isSupervised, type PeerAddress, type Running, run } from "@percore/core";
 import { reloadAll } from "@percore/tls";
 import type { Report } from "./fetch/outcome.ts";
 import { Request, type RequestInit } from "./fetch/request.ts";
@@ -187,7 +187,3 @@ const runtimeWish = ({ driver, runtime }: ServeOptions): string => JSON.stringif
 /** A thread has one runtime. A second server that asks for the same one shares it; one that asks for another is refused. */
 const runtimeOptions = (given: ServeOptions): Pick<ServeOptions, "driver" | "runtime"> =>
   runtimeWish(given) === openedWith ? {} : { driver: given.driver, runtime: given.runtime };
-
-/** True in a worker that core started: its program is supervised already. */
-const isSupervised = (): boolean =>
-  typeof workerData === "object" && workerData !== null && Object.hasOwn(workerData, "@percore/core.worker");

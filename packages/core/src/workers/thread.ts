@@ -1,7 +1,13 @@
 // thread.ts — for servers: what any thread may ask of the program it is a worker of, whether alone or one of many.
+import { workerData } from "node:worker_threads";
 import type { ListenOptions } from "../listener.ts";
 import type { AcquiredListener, OnStream } from "./acquired-listener.ts";
 import { currentMember, type DrainCallback, type SharedBuffer } from "./member.ts";
+import { SEED_KEY } from "./messages.ts";
+
+/** True in a worker thread that `run()` started, before and after it calls `run()` itself: its program is supervised already. */
+export const isSupervised = (): boolean =>
+  typeof workerData === "object" && workerData !== null && Object.hasOwn(workerData, SEED_KEY);
 
 /**
  * Listens, together with the program's other workers where there are any. Ask in every worker with the same words: each

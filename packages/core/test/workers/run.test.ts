@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import t from "tap";
-import { acquireListener, currentRuntime, onDrain, run, shareBuffer, sharedBuffers, sleep } from "../../src/index.ts";
+import { acquireListener, currentRuntime, isSupervised, onDrain, run, shareBuffer, sharedBuffers, sleep } from "../../src/index.ts";
 import type { WorkerContext } from "../../src/workers/run.ts";
 import { LineClient } from "./client.ts";
 
@@ -21,6 +21,7 @@ t.test("one worker: main runs here, after the caller's turn, on this thread's ru
   t.same(order, ["caller", "main", "main ends", "resolved"]);
   t.match(seen, { index: 0, workers: 1 });
   t.equal(seen?.runtime, currentRuntime());
+  t.equal(isSupervised(), false, "no thread was started");
   t.match(running.workers(), [{ index: 0, state: "running", up: true, restarts: 0, tid: process.pid }]);
 });
 

@@ -47,6 +47,18 @@ const knock = (target: { host: string; port: number }): { stop(): Promise<{ aske
   };
 };
 
+t.test("a worker that run() started says so, one that is the program's own thread does not", async (t) => {
+  for (const [workers, answer] of [
+    [2, "true"],
+    [1, "false"],
+  ] as const) {
+    const { program, port } = await start(t, workers, { port: 0, hostname });
+    t.equal(await askOnce({ host: hostname, port }, "supervised"), answer);
+    program.signal("SIGTERM");
+    await program.exited;
+  }
+});
+
 t.test("a Unix socket listens once for all workers, and its file goes with the last", async (t) => {
   const path = join(folder, "s");
   const { program } = await start(t, 2, { unix: path, unixMode: 0o600 });

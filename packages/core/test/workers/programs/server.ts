@@ -3,6 +3,7 @@ import { gettid } from "@percore/native";
 import {
   type AcquiredListener,
   acquireListener,
+  isSupervised,
   onDrain,
   type RentStream,
   type RunOptions,
@@ -33,6 +34,8 @@ const answer = async (stream: RentStream, line: string, index: number): Promise<
   switch (word) {
     case "who":
       return `${index}`;
+    case "supervised":
+      return `${isSupervised()}`;
     case "tid":
       return `${gettid()}`;
     case "uid":
