@@ -100,6 +100,11 @@ export class Target {
     return this.#ask({ ask: "collect" }) as Promise<Gauges>;
   }
 
+  /** Gauges after a garbage collection, with V8's young generation at its final size: to be compared with each other. */
+  weigh(): Promise<Gauges> {
+    return this.#ask({ ask: "weigh" }) as Promise<Gauges>;
+  }
+
   /** What the handler was called for since the last time, in order. */
   take(): Promise<string[]> {
     return this.#ask({ ask: "take" }) as Promise<string[]>;

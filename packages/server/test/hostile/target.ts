@@ -3,9 +3,10 @@ import { readdirSync } from "node:fs";
 import { type MemoryParts, memoryParts } from "./memory-parts.ts";
 import { startNodeService } from "./node-service.ts";
 import type { Gauges, ServiceLog, ServiceOptions } from "./service.ts";
+import { fillYoung } from "./young.ts";
 
 export type Question =
-  | { readonly ask: "gauges" | "take" | "collect" | "close" }
+  | { readonly ask: "gauges" | "take" | "collect" | "weigh" | "close" }
   | { readonly ask: "keep"; readonly on: boolean };
 
 const LOOKS = 10;
@@ -47,6 +48,9 @@ const answer = async (question: Question): Promise<unknown> => {
       log.keep = question.on;
       return null;
     case "collect":
+      return collected();
+    case "weigh":
+      fillYoung();
       return collected();
     case "close":
       await service.close();

@@ -50,9 +50,11 @@ const churn = async (verdict: Verdict, options: TargetOptions): Promise<void> =>
     await target.idle();
   };
   await run(CONNECTIONS / 5);
-  const early = await target.collect();
+  const early = await target.weigh();
+  verdict.parts(`${who}: at ${begun} connections`, early);
   await run(CONNECTIONS);
-  const late = await target.collect();
+  const late = await target.weigh();
+  verdict.parts(`${who}: at ${begun} connections`, late);
   const seconds = (performance.now() - started) / 1_000;
   verdict.note(`${who}: ${begun} connections in ${seconds.toFixed(0)} s`);
   verdict.ok(answered === begun, `${who}: ${answered} of ${begun} answered`);

@@ -53,7 +53,7 @@ const soak = async (verdict: Verdict, options: TargetOptions): Promise<void> => 
     }
     await Promise.all(guests);
     await target.settled(30_000);
-    const rest = await target.collect();
+    const rest = await target.weigh();
     verdict.parts(`${who}: at rest`, rest);
     return rest;
   };
