@@ -250,7 +250,8 @@ for (const kind of KINDS) {
       t.equal(await polled, -errno.ECANCELED);
       await until(() => results.length === 2, "the cancelled receive");
       t.equal(results[1], -errno.ECANCELED);
-      t.ok(raw.counter("inflight") <= (kind === "uring" ? 1 : 0), "nothing is in flight but the loop's own poll");
+      const inflight = raw.counter("inflight");
+      t.ok(inflight >= 0 && inflight <= (kind === "uring" ? 1 : 0), `${inflight}: nothing but the loop's own poll`);
 
       const again = [];
       raw.recv(left, group, (res) => void again.push(res));
@@ -374,13 +375,20 @@ for (const kind of KINDS) {
       const { fd, port } = raw.listener();
       let bytes = 0;
       let pings = 0;
+      // Before Linux 6.8 one receive takes every buffer in one go: who found none is armed first.
+      let starved = [];
+      const armAll = () => {
+        const arms = starved.reverse();
+        starved = [];
+        for (const arm of arms) arm();
+      };
       raw.accept(fd, (client) => {
         const arm = () =>
           raw.recv(client, group, (res, _data, more) => {
             if (res === 1) pings++;
             else if (res > 0) bytes += res;
-            // Older kernels let one receive take every buffer in one go.
-            if (!more && (res > 0 || res === -errno.ENOBUFS)) setImmediate(arm);
+            if (more || (res <= 0 && res !== -errno.ENOBUFS)) return;
+            if (starved.push(arm) === 1) setImmediate(armAll);
           });
         arm();
       });

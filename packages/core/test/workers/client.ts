@@ -74,12 +74,14 @@ export const askOnce = async (target: NetConnectOpts, line: string): Promise<Out
 /** Connections until one reaches every worker of `indexes`. */
 export const clientsOf = async (target: NetConnectOpts, indexes: readonly number[]): Promise<LineClient[]> => {
   const found: LineClient[] = [];
+  let last: Outcome = "nobody";
   for (let tries = 0; tries < 500; tries += 1) {
     const client = new LineClient(target);
-    const index = Number(await client.ask("who"));
+    last = await client.ask("who");
+    const index = Number(last);
     if (indexes.includes(index) && found[index] === undefined) found[index] = client;
     else client.close();
     if (indexes.every((wanted) => found[wanted] !== undefined)) return found;
   }
-  throw new Error(`not all of workers ${indexes.join(", ")} answered`);
+  throw new Error(`not all of workers ${indexes.join(", ")} answered, the last answer was ${last}`);
 };

@@ -36,7 +36,7 @@ export class Program {
   readonly #waiting = new Set<() => void>();
 
   constructor(t: Test, args: readonly string[], options: ProgramOptions = {}) {
-    const { nodeArgs = [], env = {}, cwd, stdin, execPath = process.execPath, timeoutMs = 30_000, fds = [] } = options;
+    const { nodeArgs = [], env = {}, cwd, stdin, execPath = process.execPath, timeoutMs = 90_000, fds = [] } = options;
     this.child = spawn(execPath, [...nodeArgs, ...args], {
       cwd,
       // Coverage and test runners must not reach into programs that are themselves under test.
