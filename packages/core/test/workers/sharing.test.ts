@@ -88,7 +88,7 @@ t.test("a descriptor of somebody else's is shared, and left open with what is qu
 });
 
 t.test("restart replaces every worker, and no connection is refused or reset", async (t) => {
-  const { program, port } = await start(t, 2, { port: 0, hostname }, { drainTakesMs: 50 });
+  const { program, port } = await start(t, 2, { port: 0, hostname }, { drainTakesMs: 500 });
   const target = { host: hostname, port };
   const before = await tids(target);
   const knocking = knock(target);
@@ -104,7 +104,7 @@ t.test("restart replaces every worker, and no connection is refused or reset", a
 });
 
 t.test("scaling up and down loses no connection either", async (t) => {
-  const { program, port } = await start(t, 2, { port: 0, hostname }, { drainTakesMs: 20 });
+  const { program, port } = await start(t, 2, { port: 0, hostname }, { drainTakesMs: 500 });
   const target = { host: hostname, port };
   const knocking = knock(target);
   program.signal("SIGALRM");
