@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { createJiti } from "jiti";
 import { nearest } from "percore";
 import { problemsOf } from "./issues.ts";
 import { ConfigError, type PlacedProblem, type Problem } from "./problem.ts";
@@ -131,6 +130,8 @@ const readSource = (absolute: string, file: string, folder: string): TextSource 
 
 /** Runs a program anew, whatever ran before: its functions may have changed. */
 const importDefault = async (absolute: string, file: string): Promise<unknown> => {
+  // Loaded here: a proxy whose configuration is YAML starts without it.
+  const { createJiti } = await import("jiti");
   const jiti = createJiti(pathToFileURL(absolute).href, { moduleCache: false, fsCache: false });
   try {
     const value = await jiti.import(absolute, { default: true });
