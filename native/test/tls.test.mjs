@@ -1,9 +1,14 @@
 // The TLS addon: contexts, handshakes, records in and out of the arena, at every size and split.
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import t from "tap";
 import { makeContext, openTicketRing, TLS } from "../tls.js";
 import { context, EC, Engine, RSA, selfSigned, shake } from "./tls-pair.mjs";
 
+const TLS_MODULE = new URL("../tls.js", import.meta.url).href;
 const ec = selfSigned(EC);
 const rsa = selfSigned(RSA);
 const encrypted = selfSigned(RSA, ["-passout", "pass:secret"]);
@@ -304,4 +309,33 @@ t.test("a call for no session is a programmer's error", async (t) => {
   t.throws(() => new Engine().native.run(), TypeError);
   t.equal(new Engine().native.info(5), null);
   t.notOk(new Engine().native.close(5));
+});
+
+/** What a program that imports the TLS part says where `addon` is what it finds. */
+const importing = (addon) => {
+  const run = spawnSync(process.execPath, ["--input-type=module", "-e", `import ${JSON.stringify(TLS_MODULE)}`], {
+    encoding: "utf8",
+    env: { ...process.env, PERCORE_ADDON: join(addon, "percore.node") },
+  });
+  return run.stderr;
+};
+
+t.test("a runtime without the addon, and one without OpenSSL, say so plainly", async (t) => {
+  t.match(importing("/nowhere"), /no TLS addon for linux-.*could be loaded/);
+  const folder = mkdtempSync(join(tmpdir(), "percore-no-openssl-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  // Wants a symbol that no OpenSSL has, as ours wants those of an OpenSSL that is not there.
+  const source = "void SSL_percore_has_not(void); void napi_register_module_v1(void) { SSL_percore_has_not(); }";
+  const compiled = spawnSync(
+    "cc",
+    ["-shared", "-fPIC", "-Wl,-z,now", "-x", "c", "-", "-o", join(folder, "percore_tls.node")],
+    {
+      input: source,
+    },
+  );
+  if (compiled.status !== 0) {
+    t.skip("there is no C compiler");
+    return;
+  }
+  t.match(importing(folder), /exports no OpenSSL 3/);
 });

@@ -2,7 +2,7 @@
 import { type ContextFailure, type ContextOptions, makeContext, type SecureContext } from "@percore/native/tls";
 import { TlsError, type TlsErrorCode } from "./errors.ts";
 
-export type { CertificateSource, ContextOptions, SecureContext, TicketRing } from "@percore/native/tls";
+export type { CertificateSource, SecureContext, TicketRing } from "@percore/native/tls";
 export { openTicketRing } from "@percore/native/tls";
 
 /** As the native ContextOptions, but protocols by name, and with defaults for what is left out. */
