@@ -1,6 +1,15 @@
 import { connect } from "node:net";
 import t from "tap";
-import { acquireListener, currentRuntime, isSupervised, onDrain, run, shareBuffer, sharedBuffers, sleep } from "../../src/index.ts";
+import {
+  acquireListener,
+  currentRuntime,
+  isSupervised,
+  onDrain,
+  run,
+  shareBuffer,
+  sharedBuffers,
+  sleep,
+} from "../../src/index.ts";
 import type { WorkerContext } from "../../src/workers/run.ts";
 import { LineClient } from "./client.ts";
 

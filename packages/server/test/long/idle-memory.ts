@@ -50,9 +50,11 @@ const measure = async (verdict: Verdict, options: TargetOptions): Promise<void> 
       clients.push(...(await Promise.all(more)));
     }
   };
-  const empty = await target.collect();
+  const empty = await target.weigh();
+  verdict.parts(`${who}: no connection`, empty);
   await open(CONNECTIONS);
-  const full = await target.collect();
+  const full = await target.weigh();
+  verdict.parts(`${who}: ${CONNECTIONS} connections`, full);
   const each = (full.rssBytes - empty.rssBytes) / CONNECTIONS;
   verdict.ok(full.connections === CONNECTIONS, `${who}: ${full.connections} connections`);
   verdict.ok(each <= BYTES_MAX, `${who}: ${each.toFixed(0)} bytes a connection, at most ${BYTES_MAX}`);
