@@ -1,5 +1,5 @@
 // details.ts — what a TLS connection says about itself: what was agreed on, and who the peer is.
-import type { PeerAddress, StreamInfo } from "@percore/core";
+import type { PeerAddress, Stream, StreamInfo } from "@percore/core";
 import type { SessionInfo } from "@percore/native/tls";
 
 export interface TlsDetails {
@@ -43,18 +43,24 @@ export const detailsOf = (info: SessionInfo): TlsDetails => ({
   verifyReason: info.verifyReason === null ? null : kept(info.verifyReason),
 });
 
-/** The stream below, with encryption on it. */
+/** The stream below, with encryption on it. Addresses are asked for when somebody wants to know them. */
 export class TlsInfo implements StreamInfo {
   readonly fd = null;
   readonly kernelTls = false;
   readonly encrypted = true;
   readonly alpn: string | null;
-  readonly remote: PeerAddress;
-  readonly local: PeerAddress;
+  readonly #inner: Stream;
 
-  constructor(inner: StreamInfo, alpn: string | null) {
+  constructor(inner: Stream, alpn: string | null) {
+    this.#inner = inner;
     this.alpn = alpn;
-    this.remote = inner.remote;
-    this.local = inner.local;
+  }
+
+  get remote(): PeerAddress {
+    return this.#inner.info.remote;
+  }
+
+  get local(): PeerAddress {
+    return this.#inner.info.local;
   }
 }

@@ -20,7 +20,7 @@ export class TlsStream implements Stream {
 
   constructor(connection: Connection, details: TlsDetails, alpn: string | null) {
     this.arena = connection.inner.arena;
-    this.info = new TlsInfo(connection.inner.info, alpn);
+    this.info = new TlsInfo(connection.inner, alpn);
     this.tls = details;
     this.#connection = connection;
     this.#sealer = connection.sealer;

@@ -50,6 +50,8 @@ for (const version of VERSIONS) {
     t.equal(server.streams[0].info.alpn, "http/1.1");
     t.same([server.streams[0].tls.serverName, server.streams[0].tls.resumed], ["localhost", false]);
     t.same([server.streams[0].info.encrypted, server.streams[0].info.fd], [true, null]);
+    const { remote, local } = server.streams[0].info;
+    t.same([remote.address, remote.port, local.port], ["127.0.0.1", socket.localPort, server.port]);
     const bytes = randomBytes(3_000_000);
     socket.end(bytes);
     t.equal(digest(await readAll(socket)), digest(bytes));
