@@ -64,7 +64,7 @@ export class ServerPool {
     const { perClient, connectionsMax } = this.#options;
     if (perClient) {
       this.#waiters.push(waiter);
-      this.#connect(whom);
+      this.#connectFor(waiter, whom);
       return;
     }
     const entry = this.#takeShared() ?? this.#takeIdle();
@@ -74,7 +74,7 @@ export class ServerPool {
     }
     this.#waiters.push(waiter);
     const enough = this.#sharesLikely && this.#connecting > 0;
-    if (!enough && (connectionsMax === null || this.connections < connectionsMax)) this.#connect(null);
+    if (!enough && (connectionsMax === null || this.connections < connectionsMax)) this.#connect();
   }
 
   /** The waiter no longer wants one. */
@@ -88,16 +88,41 @@ export class ServerPool {
     for (const entry of [...this.#entries]) if (!keep(entry.address)) this.#retire(entry);
   }
 
-  /** Takes no more requests. Those under way go on. */
+  /** Takes no more requests. Those under way go on; who waits for one of them to end is told that there is none to be had. */
   close(): void {
     this.#closed = true;
     this.#options.clock.wheel.remove(this.#sweep);
     this.retire(() => false);
+    for (const waiter of this.#waiters.splice(this.#connecting)) {
+      waiter.onConnectFailed(new Error("the server is no longer part of the configuration"));
+    }
   }
 
-  #connect(whom: ConnectionFor | null): void {
+  /** A connection that says whose it is goes to nobody else. */
+  #connectFor(waiter: Waiter, whom: ConnectionFor): void {
     this.#connecting += 1;
+    const stillWaits = (): boolean => {
+      this.#connecting -= 1;
+      const waits = this.#waiters.includes(waiter);
+      this.cancel(waiter);
+      return waits;
+    };
     this.#options.connect(whom).then(
+      (connected) => {
+        const waits = stillWaits();
+        const entry = this.#entryOf(connected);
+        if (waits) waiter.onConnection(connected.connection);
+        else this.#retire(entry);
+      },
+      (error: unknown) => {
+        if (stillWaits()) waiter.onConnectFailed(error);
+      },
+    );
+  }
+
+  #connect(): void {
+    this.#connecting += 1;
+    this.#options.connect(null).then(
       (connected) => {
         this.#connecting -= 1;
         this.#add(connected);
@@ -111,15 +136,20 @@ export class ServerPool {
     );
   }
 
-  #add({ connection, address }: Connected): void {
+  #add(connected: Connected): void {
+    const entry = this.#entryOf(connected);
+    this.#sharesLikely = entry.connection.protocol === "h2";
+    if (this.#sharesLikely) this.#shared.push(entry);
+    this.#available(entry);
+  }
+
+  #entryOf({ connection, address }: Connected): Entry {
     const { now } = this.#options.clock;
     const entry: Entry = { connection, address, madeMs: now, idleSinceMs: now, idle: false };
     this.#entries.add(entry);
-    this.#sharesLikely = connection.protocol === "h2";
-    if (connection.protocol === "h2" && !this.#options.perClient) this.#shared.push(entry);
     connection.onClose = () => this.#remove(entry);
     connection.onAvailable = () => this.#available(entry);
-    this.#available(entry);
+    return entry;
   }
 
   /** The connection can take a request: somebody waits, or it is kept. */
@@ -189,7 +219,7 @@ export class ServerPool {
     const { connectionsMax } = this.#options;
     // Who waits for a place has one now.
     if (this.#waiters.length > this.#connecting && (connectionsMax === null || this.connections < connectionsMax)) {
-      this.#connect(null);
+      this.#connect();
     }
   }
 

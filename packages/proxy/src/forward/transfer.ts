@@ -135,10 +135,9 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
     record.tries += 1;
     record.queuedMs = this.#elapsed;
     server.began();
-    const mayWait = this.#upstream.hasRoomToWait;
     server.pool.acquire(this, this.#exchange.connection);
     // It may have a connection by now, or even an answer. Who has none waits; too many who do are turned away.
-    if (this.#state === "connecting" && !mayWait) {
+    if (this.#state === "connecting" && this.#upstream.pending > this.#upstream.plan.limits.pendingMax) {
       this.#leaveServer();
       this.#giveUp({ reason: "SF", status: 503, condition: null, unsent: true });
     }
@@ -419,7 +418,7 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
     const reasons = {
       entering: "CQ",
       connecting: "CQ",
-      asking: "CH",
+      asking: this.#body === null || this.#body.complete ? "CH" : "CR",
       answering: late ? "cD" : "CD",
       over: "-",
     } as const;

@@ -106,11 +106,7 @@ export class Upstream {
     this.#clock.wheel.remove(late);
   }
 
-  /** Whether the servers' queues have room for one who must wait for a connection. */
-  get hasRoomToWait(): boolean {
-    return this.pending < this.plan.limits.pendingMax;
-  }
-
+  /** Requests that wait: for their turn, or for a connection. */
   get pending(): number {
     return this.#turns.size + this.#servers.reduce((sum, { pool }) => sum + pool.waiting, 0);
   }

@@ -271,6 +271,30 @@ t.test("statuses without a body, and HEAD", async (t) => {
   t.equal(proxy.servers.connections.get("a:1"), 1, "the connection goes on");
 });
 
+t.test("a PROXY header goes with the request of its client, and with no other", async (t) => {
+  const proxy = start(t, upstream({ servers: "a:1", proxyProtocol: 1, retries: false }), { "a:1": ok });
+  // The fake server knows no PROXY header and refuses: what counts is that each request had a connection of its own.
+  await Promise.all([1, 2, 3].map(() => proxy.fetch("/")));
+  t.equal(proxy.servers.connections.get("a:1"), 3);
+  await proxy.advance(5_000);
+  t.equal(proxy.upstreams()[0].servers[0].connections, 0, "none is kept");
+});
+
+t.test("who waits for a server that is taken away is told", async (t) => {
+  const proxy = start(t, upstream({ servers: "a:1", limits: { connections: 1 }, retries: false }), {
+    "a:1": () => "silent",
+  });
+  const first = proxy.fetch("/1");
+  await proxy.advance(0);
+  const second = proxy.fetch("/2");
+  await proxy.advance(0);
+  t.equal(proxy.upstreams()[0].pending, 1);
+  proxy.apply(upstream({ servers: "b:1" }));
+  t.equal((await second).response.status, 502);
+  await proxy.advance(61_000);
+  t.equal((await first).response.status, 504, "the one under way goes on, to its own end");
+});
+
 t.test("nothing is left", async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 50));
   t.equal(currentRuntime().arena.stats.outstanding, 0);
