@@ -74,9 +74,12 @@ t.test("limits of one client do not become another's", async (t) => {
 
 t.test("what is behind the response, and what is missing of it", async (t) => {
   await learn();
-  const more = await play([`${WHOLE}x`]);
-  t.same(more.heard[0].events, EVENTS);
-  t.notOk(more.open);
+  // Known by the third time: what comes with a head chooses its place.
+  for (let time = 0; time < 4; time += 1) {
+    const more = await play([`${WHOLE}x`]);
+    t.same(more.heard[0].events, EVENTS);
+    t.notOk(more.open);
+  }
   const rig = clientRig();
   const { heard, exchange } = rig.request();
   rig.server.text();
