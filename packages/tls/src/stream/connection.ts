@@ -77,8 +77,8 @@ export class Connection implements StreamHandler, Settler {
   #busy = false;
   #scheduled = false;
   #told = false;
-  /** Input that waits for the handshake's turn or for a context. */
-  #waiting: Lease | null = null;
+  /** Input that waits for the handshake's turn or for a context: mostly one lease, a ClientHello. */
+  #waiting: Lease[] | null = null;
   #held = false;
   #deadline: WheelEntry | null = null;
 
@@ -126,20 +126,20 @@ export class Connection implements StreamHandler, Settler {
 
   /** Its turn has come, or it was told its context. */
   goOn(): void {
-    const input = this.#waiting;
-    this.#waiting = null;
     this.#held = false;
     if (this.#state !== HANDSHAKE) {
-      input?.release();
+      this.#dropWaiting();
       return;
     }
     this.guard(() => {
       this.#busy = true;
       try {
-        this.#process(input);
+        this.#process(this.#shiftWaiting());
+        while (this.#waiting !== null && !this.#held && this.open) this.#process(this.#shiftWaiting());
       } finally {
         this.#busy = false;
       }
+      if (!this.open) this.#dropWaiting();
       if (this.#state === HANDSHAKE && !this.#held && this.inner.paused) this.inner.resume();
       this.settle();
     });
@@ -212,8 +212,7 @@ export class Connection implements StreamHandler, Settler {
     this.#error = cause;
     this.#clearDeadline();
     this.thread.engine.close(this.handle);
-    this.#waiting?.release();
-    this.#waiting = null;
+    this.#dropWaiting();
     this.opener.dispose();
     this.sealer.dispose(this.closedError);
     if (early) this.#owner.onShaken(this, this.closedError);
@@ -369,15 +368,15 @@ export class Connection implements StreamHandler, Settler {
     if ((flags & AWAITS_CONTEXT) !== 0 && this.#state === HANDSHAKE) {
       this.#held = true;
       if (!this.inner.paused) this.inner.pause();
-      let kept: Lease | null = null;
-      if (rest !== null && used < rest.length) {
+      const kept = rest !== null && used < rest.length;
+      if (rest !== null && kept) {
         rest.offset += used;
         rest.length -= used;
-        kept = rest.transient ? rest.copy() : rest;
+        this.#waiting ??= [];
+        this.#waiting.unshift(rest.transient ? rest.copy() : rest);
       }
-      this.#waiting = kept;
       this.#owner.onHello(this, this.thread.engine.serverName(this.handle));
-      return kept === null ? rest : null;
+      return kept ? null : rest;
     }
     if ((flags & FAILED) !== 0 && this.open) this.#fail(this.#failure());
     else if ((flags & PEER_CLOSED) !== 0 && !this.opener.sawEnd) {
@@ -419,10 +418,28 @@ export class Connection implements StreamHandler, Settler {
     if (this.open) this.#fail(error);
   }
 
+  /** Not paused for a first piece: a ClientHello is seldom more, and to stop a receive and start it again costs two operations. */
   #wait(lease: Lease): void {
     this.#held = true;
-    this.#waiting = lease.transient ? lease.copy() : lease;
-    this.inner.pause();
+    const kept = lease.transient ? lease.copy() : lease;
+    if (this.#waiting === null) {
+      this.#waiting = [kept];
+    } else {
+      this.#waiting.push(kept);
+      if (!this.inner.paused) this.inner.pause();
+    }
+  }
+
+  #shiftWaiting(): Lease | null {
+    const lease = this.#waiting?.shift() ?? null;
+    if (this.#waiting?.length === 0) this.#waiting = null;
+    return lease;
+  }
+
+  #dropWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (waiting !== null) for (const lease of waiting) lease.release();
   }
 
   /** The stream below is read from exactly while somebody takes what comes. */

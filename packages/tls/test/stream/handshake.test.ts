@@ -319,7 +319,8 @@ t.test("a flood of ClientHellos: a few steps per turn, and an open connection is
   const { clock, acceptor } = open;
   const flood: ScriptedPeer[] = [];
   for (let at = 0; at < 40; at += 1) {
-    const memory = memoryPair({ pump });
+    // Every other one comes in pieces, so that more arrives while it waits.
+    const memory = memoryPair({ pump, toServer: { chunkBytesMax: at % 2 === 0 ? 16_384 : 60 } });
     acceptor.accept(memory.server, () => {});
     flood.push(new ScriptedPeer(memory.client, pump));
     flood[at].queue(new RawSession(clientOf(), "localhost").read());
@@ -336,6 +337,7 @@ t.test("a flood of ClientHellos: a few steps per turn, and an open connection is
   t.ok(answered() < 40, "and the flood is not done");
   await pump.settle();
   t.equal(answered(), 40, "all get their turn");
+  t.equal(open.memory.arena.stats.outstanding, 0);
   for (const peer of flood) peer.reset();
   open.ends().client.reset();
   await open.expectRest(t);
