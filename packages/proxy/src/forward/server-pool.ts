@@ -59,22 +59,28 @@ export class ServerPool {
     return this.#waiters.length;
   }
 
-  /** Gives the waiter a connection, now or later. @param whom the client, where each connection is one client's. */
-  acquire(waiter: Waiter, whom: ConnectionFor): void {
+  /**
+   * Gives the waiter a connection, now or later.
+   * @param whom the client, where each connection is one client's.
+   * @returns false where none is being made for it: it waits for another's, and nothing here ends that.
+   */
+  acquire(waiter: Waiter, whom: ConnectionFor): boolean {
     const { perClient, connectionsMax } = this.#options;
     if (perClient) {
       this.#waiters.push(waiter);
       this.#connectFor(waiter, whom);
-      return;
+      return true;
     }
     const entry = this.#takeShared() ?? this.#takeIdle();
     if (entry !== null) {
       waiter.onConnection(entry.connection);
-      return;
+      return true;
     }
     this.#waiters.push(waiter);
     const enough = this.#sharesLikely && this.#connecting > 0;
-    if (!enough && (connectionsMax === null || this.connections < connectionsMax)) this.#connect();
+    if (enough || (connectionsMax !== null && this.connections >= connectionsMax)) return false;
+    this.#connect();
+    return true;
   }
 
   /** The waiter no longer wants one. */
@@ -132,8 +138,17 @@ export class ServerPool {
         // It was tried for one of them; the next ones have tries of their own, unless all hung on this one.
         const failed = this.#sharesLikely ? this.#waiters.splice(0) : this.#waiters.splice(0, 1);
         for (const waiter of failed) waiter.onConnectFailed(error);
+        this.#connectForNext();
       },
     );
+  }
+
+  /** A place has become free: who waits for one has it now. */
+  #connectForNext(): void {
+    const { connectionsMax } = this.#options;
+    if (this.#waiters.length > this.#connecting && (connectionsMax === null || this.connections < connectionsMax)) {
+      this.#connect();
+    }
   }
 
   #add(connected: Connected): void {
@@ -216,11 +231,7 @@ export class ServerPool {
   #remove(entry: Entry): void {
     this.#forget(entry);
     this.#entries.delete(entry);
-    const { connectionsMax } = this.#options;
-    // Who waits for a place has one now.
-    if (this.#waiters.length > this.#connecting && (connectionsMax === null || this.connections < connectionsMax)) {
-      this.#connect();
-    }
+    this.#connectForNext();
   }
 
   #forget(entry: Entry): void {

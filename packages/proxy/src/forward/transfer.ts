@@ -51,6 +51,8 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
   #entered = false;
   #body: RequestBody | null = null;
   #total: WheelEntry | null = null;
+  /** Until when a connection that others have is waited for. */
+  #wait: WheelEntry | null = null;
   #relay: TunnelRelay | null = null;
   /** The key we made up for a WebSocket whose client has none. */
   #key: string | null = null;
@@ -135,12 +137,29 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
     record.tries += 1;
     record.queuedMs = this.#elapsed;
     server.began();
-    server.pool.acquire(this, this.#exchange.connection);
+    const isServed = server.pool.acquire(this, this.#exchange.connection);
     // It may have a connection by now, or even an answer. Who has none waits; too many who do are turned away.
     if (this.#state === "connecting" && this.#upstream.pending > this.#upstream.plan.limits.pendingMax) {
       this.#leaveServer();
       this.#giveUp({ reason: "SF", status: 503, condition: null, unsent: true });
-    }
+    } else if (this.#state === "connecting" && !isServed) this.#armWait();
+  }
+
+  /** A connection being made has its own deadline; one that others have may be theirs for ever. */
+  #armWait(): void {
+    this.#wait = new WheelEntry(() => {
+      this.#wait = null;
+      this.#leaveServer();
+      this.onTurnLate();
+    });
+    const { clock } = this.#options;
+    clock.wheel.set(this.#wait, clock.now + this.#upstream.plan.limits.pendingTimeoutMs);
+  }
+
+  #disarmWait(): void {
+    if (this.#wait === null) return;
+    this.#options.clock.wheel.remove(this.#wait);
+    this.#wait = null;
   }
 
   onConnectFailed(error: unknown): void {
@@ -148,6 +167,7 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
   }
 
   onConnection(connection: ClientConnection): void {
+    this.#disarmWait();
     this.#order.record.connectedMs = this.#elapsed;
     this.#state = "asking";
     this.#protocol = connection.protocol;
@@ -460,6 +480,7 @@ export class Transfer implements Turn, Waiter, ResponseReceiver {
   #leaveServer(): void {
     const server = this.#server;
     if (server === null) return;
+    this.#disarmWait();
     this.#server = null;
     server.pool.cancel(this);
     server.ended();
