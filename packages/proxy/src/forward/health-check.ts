@@ -53,17 +53,17 @@ export class HealthCheck {
       this.#judge(good);
     };
     clock.wheel.set(late, clock.now + plan.timeoutMs);
-    connect(null).then(
-      ({ connection }) => {
+    connect(null)
+      .then(({ connection }) => {
         // Too late, or closed meanwhile.
         if (settled || this.#closed) connection.close();
         else {
           this.#connection = connection;
           this.#ask(connection, settle);
         }
-      },
-      () => settle(false),
-    );
+      })
+      // Of asking too: a connection that its server has closed at once takes no request, and says so by throwing.
+      .catch(() => settle(false));
   }
 
   #ask(connection: ClientConnection, settle: (good: boolean) => void): void {
