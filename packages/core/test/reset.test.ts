@@ -110,7 +110,6 @@ overDrivers("our reset reaches the peer as a reset, at any point", {}, async (t,
     });
     const socket = await client(port);
     socket.pause();
-    await until(() => handlers.length === 1);
     const failed = once(socket, "error").catch((error: unknown) => [error]);
     await pause();
     handlers[0].stream.reset();
