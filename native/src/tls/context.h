@@ -53,7 +53,6 @@ struct ContextSource {
   long ticket_lifetime_s = 7200;
   bool server_preference = true;
   bool client_hello = false;  // suspend at each ClientHello until a context is chosen
-  bool secrets = false;       // keep traffic secrets for kernel TLS
 };
 
 class Context {

@@ -180,7 +180,6 @@ Napi::Value MakeContext(const Napi::CallbackInfo& info) {
   source.ticket_lifetime_s = Int(options, "ticketLifetimeS", 7200);
   source.server_preference = Bool(options, "serverPreference", true);
   source.client_hello = Bool(options, "clientHello", false);
-  source.secrets = Bool(options, "secrets", false);
   if (!Certificates(options, &source.certificates)) {
     return Throw(env,
                  "makeContext: certificates is an array of { chain, key, passphrase?, ocsp? }, text or Uint8Array");
