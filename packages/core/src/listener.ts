@@ -280,21 +280,24 @@ export class Listener implements RingOwner, Settler {
 
   /**
    * A listening socket that is closed resets what waits in its queue. So what is queued is accepted first, until a look
-   * finds the queue empty. Where the descriptor is shared, the others accept what we leave.
+   * finds the queue empty. Where the descriptor is shared, the others go on with it; but the kernel wakes one of all that
+   * wait for a connection, and if that was our accept and it was cancelled then, nobody else hears of that connection
+   * before the next one comes. So we look here too.
    */
   #settleClose(): void {
     if (this.#armed && this.#closeRounds === 0) this.#cancel();
     if (this.#inflight > 0) return;
-    if (!this.#ownsFd) {
-      this.#gone();
-      return;
-    }
-    if (this.#closeRounds < CLOSE_ROUNDS_MAX && this.#mayHaveQueued()) {
+    const accepts = this.#ownsFd || !this.#paused;
+    if (accepts && this.#closeRounds < CLOSE_ROUNDS_MAX && this.#mayHaveQueued()) {
       this.#closeRounds += 1;
       this.#acceptedInRound = 0;
       this.#arm();
       // By then the kernel has been entered once: what was queued has been accepted.
       setImmediate(() => this.#cancel());
+      return;
+    }
+    if (!this.#ownsFd) {
+      this.#gone();
       return;
     }
     if (this.#path !== null) removeSocketFile(this.#path);

@@ -24,6 +24,8 @@ export interface TestProxyOptions extends LoadOptions {
 
 /** Turns of the event loop after which everything has happened that happens without time passing. */
 const SETTLE_TURNS = 40;
+/** Longest real time for a request to get as far as the proxy: Node's client, which sends it, has a pace of its own. */
+const ARRIVE_MS = 5_000;
 
 /** An answer, and what the log would say of the request. */
 export interface TestAnswer {
@@ -49,6 +51,10 @@ export class TestProxy {
   readonly records: RequestRecord[] = [];
   readonly #engine: Engine;
   readonly #server: Server;
+  /** Requests given to `fetch`, those of them that have reached the proxy, and those that are over. */
+  #started = 0;
+  #arrived = 0;
+  #over = 0;
 
   /** Use testProxy(). */
   constructor(loaded: LoadedConfig, options: TestProxyOptions) {
@@ -74,13 +80,23 @@ export class TestProxy {
       random,
       report,
     });
-    this.#server = serve({ listen: false, handler: this.#engine.handler });
+    const { handler } = this.#engine;
+    this.#server = serve({
+      listen: false,
+      handler: (exchange) => {
+        this.#arrived += 1;
+        return handler(exchange);
+      },
+    });
   }
 
   /** Sends a request through the proxy. "/path" is of the host "localhost". */
   async fetch(input: string | URL | Request | globalThis.Request, init?: RequestInit): Promise<TestAnswer> {
     const before = this.records.length;
-    const response = await this.#server.fetch(input, init);
+    this.#started += 1;
+    const response = await this.#server.fetch(input, init).finally(() => {
+      this.#over += 1;
+    });
     // What is answered in one piece is over by now; what streams will be.
     await turns(2);
     const record = this.records[before] ?? (null as unknown as RequestRecord);
@@ -89,9 +105,9 @@ export class TestProxy {
 
   /** Lets everything happen that is due, then moves the clock on, a wheel step beyond `ms`, and again. */
   async advance(ms: number): Promise<void> {
-    await turns(SETTLE_TURNS);
+    await this.#settle();
     this.clock.pass(ms);
-    await turns(SETTLE_TURNS);
+    await this.#settle();
   }
 
   /** Goes over to another configuration, as a reload does. */
@@ -110,6 +126,12 @@ export class TestProxy {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #settle(): Promise<void> {
+    const end = performance.now() + ARRIVE_MS;
+    while (this.#arrived < this.#started && this.#over < this.#started && performance.now() < end) await turns(1);
+    await turns(SETTLE_TURNS);
   }
 
   /** Streams in memory have no ALPN: what the upstream says is spoken. */
