@@ -48,6 +48,6 @@ export const parseH2load = (output) => {
     seconds,
     bytes: Number(TRAFFIC.exec(output)?.[1] ?? 0),
     latency: { mean: null, p50: null, p90: null, p99: null, p999: null, max: null },
-    errors: { failed: Number(counts[4]), timeout: Number(counts[6]), status: done - Number(status[1]) },
+    errors: { failed: Number(counts[4]), timeout: Number(counts[6]), status: Math.max(0, done - Number(status[1])) },
   };
 };
